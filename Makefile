@@ -1,0 +1,60 @@
+# Every target sets up what it needs; `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# Another Kubernetes to run on, for example: make test K8S_VERSION=1.34.4
+export K8S_VERSION
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test demo lint format crds conformance lock clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: $(READY) ## the virtual environment in .venv, from hash-pinned locks
+
+$(READY): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or later is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "Setting up $(VENV) (once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+test: $(READY) ## all tests, on a real control plane and a real PostgreSQL
+	$(BIN)/neon-sandbox prepare
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q tests/unit
+	$(BIN)/coverage report
+	$(BIN)/pytest -q -n 2 --dist loadfile --ignore tests/unit tests
+
+demo: $(READY) ## the whole story in a minute, on this machine
+	$(BIN)/neon-sandbox prepare
+	$(BIN)/neon-sandbox demo
+
+lint: $(READY) ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(READY) ## formats and sorts
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+crds: $(READY) ## regenerates crds/ from operator/neon_tenants/api
+	$(BIN)/python -m neon_tenants.api.crd crds
+
+conformance: $(READY) ## the emulator's behaviour, asserted on a real account: NEON_API_KEY_FILE=...
+	NEON_API_KEY_FILE=$(NEON_API_KEY_FILE) $(BIN)/python -m neon_sandbox.conformance
+
+lock: $(READY) ## updates the lock files
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-annotate --no-header pyproject.toml -o requirements/run.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-annotate --no-header --extra sandbox --group dev pyproject.toml -o requirements/dev.txt
+
+clean: ## removes the virtual environment and caches of tools (not the cached control plane)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist

@@ -1,0 +1,182 @@
+"""DatabaseTier: a pricing plan as the platform defines it, like a StorageClass."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+
+from neon_tenants.api.schema import (
+    VALIDATIONS,
+    ByteQuota,
+    ComputeSize,
+    HistoryRetention,
+    Model,
+    PostgresVersion,
+    RegionId,
+    SuspendAfter,
+    TimeQuota,
+    rule,
+)
+
+
+class DeletionPolicy(StrEnum):
+    """What becomes of the Neon project when its TenantDatabase is deleted."""
+
+    DELETE = "Delete"
+    RETAIN = "Retain"
+
+
+class Compute(Model):
+    """The computes of a tenant."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            VALIDATIONS: [
+                rule("self.minCU <= self.maxCU", "minCU must not be above maxCU"),
+                rule(
+                    "self.maxCU - self.minCU <= 8.0",
+                    "Neon scales over at most 8 CU: bring minCU and maxCU closer together",
+                ),
+                rule(
+                    "self.maxCU <= 16.0 || self.minCU == self.maxCU",
+                    "above 16 CU a compute cannot scale: minCU must equal maxCU",
+                ),
+            ]
+        }
+    )
+
+    min_cu: ComputeSize = Field(
+        alias="minCU", description="The smallest size in CU. 1 CU is about 4 GB of memory."
+    )
+    max_cu: ComputeSize = Field(
+        alias="maxCU", description="The largest size in CU; Neon scales in between by load."
+    )
+    suspend_after: SuspendAfter = Field(
+        description="Idle time after which the compute is suspended, from 1m to 168h, or Never. "
+        "The next connection wakes it."
+    )
+
+
+class Quota(Model):
+    """What a tenant may use. All five are required: a forgotten one must not mean unlimited."""
+
+    compute_time: TimeQuota = Field(
+        description="Compute time (CU seconds) per billing period, such as 100h, or Unlimited. "
+        "When it is used up, the computes are suspended until the period ends or the quota is raised."
+    )
+    active_time: TimeQuota = Field(
+        description="Wall-clock time with an active compute per billing period, such as 300h, or Unlimited. "
+        "When it is used up, the computes are suspended until the period ends or the quota is raised."
+    )
+    storage_per_branch: ByteQuota = Field(
+        description="Logical size of each branch, such as 512Mi, or Unlimited. It never resets; past it "
+        "writes fail, reads and deletes go on."
+    )
+    written_data: ByteQuota = Field(
+        description="Data written per billing period over all branches, such as 1Gi, or Unlimited. "
+        "When it is used up, the computes are suspended."
+    )
+    data_transfer: ByteQuota = Field(
+        description="Data sent out per billing period, such as 5Gi, or Unlimited. When it is used up, "
+        "the computes are suspended."
+    )
+
+
+class QuotaOverrides(Model):
+    """Quotas that replace those of the tier, each of them optional."""
+
+    compute_time: TimeQuota | None = Field(default=None, description="Compute time per billing period.")
+    active_time: TimeQuota | None = Field(default=None, description="Active time per billing period.")
+    storage_per_branch: ByteQuota | None = Field(default=None, description="Logical size of each branch.")
+    written_data: ByteQuota | None = Field(default=None, description="Data written per billing period.")
+    data_transfer: ByteQuota | None = Field(default=None, description="Data sent out per billing period.")
+
+
+class ComputeOverrides(Model):
+    """Compute settings that replace those of the tier."""
+
+    max_cu: ComputeSize | None = Field(default=None, alias="maxCU", description="The largest size in CU.")
+
+
+class Overrides(Model):
+    """Deviations from the tier. On a tier: the most that a tenant may ask for."""
+
+    quota: QuotaOverrides | None = Field(default=None, description="Quotas.")
+    compute: ComputeOverrides | None = Field(default=None, description="Compute sizes.")
+
+
+LabelKey = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+LabelValue = Annotated[str, Field(max_length=63, pattern=r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$")]
+
+
+class NamespaceSelector(Model):
+    """Which namespaces may use the tier, by labels that tenants cannot edit."""
+
+    match_labels: dict[str, LabelValue] = Field(
+        min_length=1,
+        max_length=16,
+        description="Labels that the Namespace must carry, all of them.",
+    )
+
+
+class DatabaseTierSpec(Model):
+    """A pricing plan: what its tenants get, and how far they may deviate."""
+
+    compute: Compute = Field(description="Sizes and suspension of the computes.")
+    quota: Quota = Field(
+        description="What a tenant may use, as quotas of its Neon project. All five are required."
+    )
+    history_retention: HistoryRetention = Field(
+        description="How far back a point-in-time restore can go, at most 720h. "
+        "Making it shorter destroys restore points."
+    )
+    regions: list[RegionId] = Field(
+        default_factory=list,
+        max_length=32,
+        description="Neon regions for new tenants, such as aws-us-east-2. The first is the default. "
+        "Left out or empty: any region, with Neon's default.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+    postgres_versions: list[PostgresVersion] = Field(
+        default_factory=list,
+        max_length=8,
+        description="PostgreSQL versions for new tenants. The first is the default. "
+        "Left out or empty: any version, with 17 as the default.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+    deletion_policy: DeletionPolicy | None = Field(
+        default=None,
+        description="What becomes of the Neon project when a tenant is deleted, where the tenant does not "
+        "say: Retain releases it with its data (the default), Delete deletes it (Neon keeps it recoverable "
+        "for 7 days).",
+    )
+    overrides: Overrides | None = Field(
+        default=None, description="The most that a tenant may ask for in its own overrides. Left out: none."
+    )
+    namespace_selector: NamespaceSelector | None = Field(
+        default=None, description="Which namespaces may use this tier. Left out: all."
+    )
+    max_tenants_per_namespace: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        description="How many tenants of one namespace may use this tier; the oldest come first. "
+        "Left out: no limit.",
+    )
+
+
+class DatabaseTier(Model):
+    """A pricing plan for TenantDatabases, defined by the platform."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            VALIDATIONS: [
+                rule("size(self.metadata.name) <= 63", "the name of a tier must be at most 63 characters")
+            ]
+        }
+    )
+
+    metadata: dict[str, Any]
+    spec: DatabaseTierSpec = Field(description="What the tenants of this tier get.")
