@@ -1,0 +1,104 @@
+"""A login: what Neon hands out as a URI, in parts, and the forms in which a Secret shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Self
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+
+DEFAULT_PORT: Final = 5432
+"""What a URI without a port means; Neon's have none."""
+
+# libpq's names of parameters, and pgjdbc's for the same thing.
+_JDBC_NAMES: Final = {"channel_binding": "channelBinding"}
+
+
+class ConnectionUriError(ValueError):
+    """Neon's answer is not a PostgreSQL URI with host, database, role and password. Holds no part of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A login to one database through its direct and its pooled host."""
+
+    host: str
+    pooled_host: str
+    port: int
+    database: str
+    username: str
+    password: str = field(repr=False)
+    parameters: tuple[tuple[str, str], ...] = ()
+    """libpq's, such as sslmode=require, in Neon's order."""
+
+    @classmethod
+    def parse(cls, uri: str, *, pooled_host: str) -> Self:
+        """The parts of a URI such as Neon hands out.
+
+        Raises:
+            ConnectionUriError: a part is missing.
+        """
+        try:
+            parts = urlsplit(uri)
+            port = parts.port
+        except ValueError:
+            raise ConnectionUriError("a connection URI of Neon could not be read") from None
+        database = unquote(parts.path.removeprefix("/"))
+        if parts.scheme not in ("postgres", "postgresql") or not (
+            parts.hostname and parts.username and parts.password and database
+        ):
+            raise ConnectionUriError("a connection URI of Neon lacks its host, database, role or password")
+        return cls(
+            host=parts.hostname,
+            pooled_host=pooled_host,
+            port=port or DEFAULT_PORT,
+            database=database,
+            username=unquote(parts.username),
+            password=unquote(parts.password),
+            parameters=tuple(parse_qsl(parts.query, keep_blank_values=True)),
+        )
+
+    @property
+    def uri(self) -> str:
+        """A libpq URI to the direct host."""
+        return self._uri(self.host)
+
+    @property
+    def pooled_uri(self) -> str:
+        """A libpq URI through Neon's pooler."""
+        return self._uri(self.pooled_host)
+
+    @property
+    def jdbc_uri(self) -> str:
+        """A pgjdbc URI to the direct host."""
+        return self._jdbc_uri(self.host)
+
+    @property
+    def pooled_jdbc_uri(self) -> str:
+        """A pgjdbc URI through Neon's pooler."""
+        return self._jdbc_uri(self.pooled_host)
+
+    @property
+    def pgpass(self) -> str:
+        """Lines of a libpq password file, for both hosts."""
+        hosts = dict.fromkeys((self.host, self.pooled_host))
+        rest = (str(self.port), self.database, self.username, self.password)
+        return "".join(":".join(map(_escaped, (host, *rest))) + "\n" for host in hosts)
+
+    def _uri(self, host: str) -> str:
+        port = "" if self.port == DEFAULT_PORT else f":{self.port}"
+        login = f"{quote(self.username, safe='')}:{quote(self.password, safe='')}"
+        query = f"?{urlencode(self.parameters, quote_via=quote)}" if self.parameters else ""
+        return f"postgresql://{login}@{host}{port}/{quote(self.database, safe='')}{query}"
+
+    def _jdbc_uri(self, host: str) -> str:
+        parameters = [
+            ("user", self.username),
+            ("password", self.password),
+            *((_JDBC_NAMES.get(name, name), value) for name, value in self.parameters),
+        ]
+        query = urlencode(parameters, quote_via=quote)
+        return f"jdbc:postgresql://{host}:{self.port}/{quote(self.database, safe='')}?{query}"
+
+
+def _escaped(part: str) -> str:
+    return part.replace("\\", "\\\\").replace(":", "\\:")

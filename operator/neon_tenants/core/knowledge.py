@@ -1,0 +1,40 @@
+"""What this process remembers of a tenant between passes. Losing it costs time, never safety."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from neon_tenants.core.connection import Connection
+from neon_tenants.core.intent import Attempt, Sighting
+from neon_tenants.core.project import Endpoint, Operation, Project
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """One tenant's share of the memory."""
+
+    sighting: Sighting | None = None
+    attempt: Attempt | None = None
+    created: Project | None = None
+    """The project that our own POST made, as its answer said, until the status records it."""
+    connection: Connection | None = field(default=None, repr=False)
+    """The login of the POST's answer, until the Secret holds it."""
+    endpoints: tuple[Endpoint, ...] | None = None
+    """The endpoints of the POST's answer, until the status is written."""
+    operations: tuple[str, ...] | None = None
+    """Ids of Neon's operations that must finish first; None where this process started none and saw none."""
+    polls: int = 0
+    """How often they were looked at since they began."""
+    poll_at: float = 0.0
+    """When to look at them next."""
+    failed: Operation | None = None
+    """One of them, when it failed."""
+    not_taken: frozenset[str] = frozenset()
+    """Settings that Neon accepted and stored otherwise."""
+    waiting_since: float | None = None
+    """Since when the tenant has not been as it should be."""
+
+    @property
+    def created_id(self) -> str | None:
+        """The id of that project."""
+        return None if self.created is None else self.created.id

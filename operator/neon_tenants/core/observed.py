@@ -1,0 +1,185 @@
+"""One tenant's world, as far as it was read: the only input of the plan.
+
+Reads are steps of the plan as well: a part that is None was not read yet, and the plan asks for it
+when a decision hangs on it. So a settled tenant costs no request, and the decision table is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from neon_tenants.api import names
+from neon_tenants.api.conditions import ConditionStatus, ConditionType
+from neon_tenants.api.database_tier import DeletionPolicy
+from neon_tenants.api.tenant_database import (
+    DEFAULT_DATABASE,
+    ConnectionSecret,
+    State,
+    TenantDatabaseSpec,
+    TenantDatabaseStatus,
+)
+from neon_tenants.core.connection import Connection
+from neon_tenants.core.entitlement import Tier
+from neon_tenants.core.intent import IntentState, decode, intent_state
+from neon_tenants.core.knowledge import Knowledge
+from neon_tenants.core.marker import Certificate, Marker
+from neon_tenants.core.project import Endpoint, Project
+from neon_tenants.core.secret import SecretState
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A TenantDatabase as it was read."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    generation: int
+    created: float
+    """Seconds of the epoch, by the API server's clock."""
+    deleting: bool
+    finalizers: tuple[str, ...]
+    annotations: Mapping[str, str]
+    spec: TenantDatabaseSpec
+    status: TenantDatabaseStatus
+
+    @property
+    def version(self) -> int:
+        """The resourceVersion as a number, which orders a resource's versions (KEP-5504); 0 if it is none."""
+        return int(self.resource_version) if self.resource_version.isdigit() else 0
+
+    @property
+    def has_finalizer(self) -> bool:
+        """Whether our finalizer stands."""
+        return names.FINALIZER in self.finalizers
+
+    @property
+    def paused(self) -> bool:
+        """Whether a person said hands off."""
+        return self.annotations.get(names.PAUSED) == "true"
+
+    @property
+    def requested_at(self) -> str | None:
+        """The value of the annotation that asks for a thorough look."""
+        value = self.annotations.get(names.RECONCILE_REQUESTED_AT)
+        return None if value is None else value[:1024]
+
+    @property
+    def thorough(self) -> bool:
+        """Whether a thorough look was asked for and not answered yet."""
+        return self.requested_at is not None and self.requested_at != self.status.last_handled_reconcile_at
+
+    @property
+    def secret_wishes(self) -> ConnectionSecret:
+        """What the tenant wishes for its Secret."""
+        return self.spec.connection_secret or ConnectionSecret()
+
+    @property
+    def secret_name(self) -> str:
+        """Name of the connection Secret."""
+        return self.secret_wishes.name or f"{self.name}-database"
+
+    @property
+    def database(self) -> str:
+        """Name of the database."""
+        return self.spec.database or DEFAULT_DATABASE
+
+    @property
+    def role(self) -> str:
+        """The database's owner; Neon's own default (reference/neon-api, 1.1)."""
+        return f"{self.database}_owner"
+
+    @property
+    def suspended(self) -> bool:
+        """Whether a person wants it suspended."""
+        return self.spec.state is State.SUSPENDED
+
+    def deletion_policy(self, tier: Tier | None) -> DeletionPolicy:
+        """What becomes of the project: the tenant's word, else the tier's, else it is kept."""
+        from_tier = tier.spec.deletion_policy if tier else None
+        return self.spec.deletion_policy or from_tier or DeletionPolicy.RETAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A complete answer to: which projects are of our place, or recorded?"""
+
+    projects: tuple[Project, ...]
+    """Alive, oldest first."""
+    fresh: bool
+    """Whether it began after the resource was read; an older one only says that nothing is to do."""
+    recoverable: tuple[Project, ...] | None = None
+    """Deleted within the last 7 days; None where nobody looked."""
+
+    def find(self, project_id: str | None) -> Project | None:
+        """The living project with this id."""
+        return next((project for project in self.projects if project.id == project_id), None)
+
+    def with_project(self, changed: Project) -> Lookup:
+        """The same, with what an answer of Neon said about one project since."""
+        kept = (project for project in self.projects if project.id != changed.id)
+        return replace(self, projects=(changed, *kept))
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Everything that the plan may know."""
+
+    cluster: str
+    now: float
+    """This process's monotonic clock."""
+    intent_lifetime: float
+    age: float
+    """Seconds since the resource was made, by the wall clock. Only ever asks for a further look."""
+    tenant: Tenant
+    tier: Tier | None
+    namespace_labels: Mapping[str, str] | None
+    older_tenants: int | None
+    secret: SecretState
+    knowledge: Knowledge = field(default_factory=Knowledge)
+    lookup: Lookup | None = None
+    certificates: Mapping[str, Certificate | None] = field(default_factory=dict)
+    """Birth certificates that were read, by project id; None for a project that has none."""
+    endpoints: tuple[Endpoint, ...] | None = None
+    connection: Connection | None = field(default=None, repr=False)
+
+    @property
+    def marker(self) -> Marker:
+        """The name that makes a project ours."""
+        return Marker(self.cluster, self.tenant.namespace, self.tenant.name, self.tenant.uid)
+
+    @property
+    def intent_state(self) -> IntentState:
+        """What the create intent allows this process to do now."""
+        return intent_state(
+            seen=decode(self.tenant.annotations.get(names.INTENT), self.tenant.uid),
+            sighting=self.knowledge.sighting,
+            attempt=self.knowledge.attempt,
+            resolved=self.tenant.status.resolved_intent,
+            now=self.now,
+        )
+
+    @property
+    def settled(self) -> bool:
+        """Whether the status says that all of this was applied already, so that nothing need be read."""
+        return is_settled(self.tenant, self.tier) and not self.knowledge.operations
+
+
+def is_settled(tenant: Tenant, tier: Tier | None) -> bool:
+    """Whether a tenant's status says that its spec and its tier, as they are now, were applied."""
+    status = tenant.status
+    applied = status.tier
+    intent = decode(tenant.annotations.get(names.INTENT), tenant.uid)
+    return (
+        not tenant.deleting
+        and status.observed_generation == tenant.generation
+        and any(c.type == ConditionType.READY and c.status is ConditionStatus.TRUE for c in status.conditions)
+        and tier is not None
+        and applied is not None
+        and (applied.name, applied.generation) == (tier.name, tier.generation)
+        and status.suspended is tenant.suspended
+        and not tenant.thorough
+        and (intent is None or intent.nonce == status.resolved_intent)
+    )

@@ -1,0 +1,162 @@
+"""The status: what a reader is told, made from what was observed and what the plan said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+from neon_tenants.api import names
+from neon_tenants.api.conditions import Condition, ConditionStatus, ConditionType, Reason
+from neon_tenants.api.tenant_database import AppliedTier, Binding, TenantDatabaseStatus
+from neon_tenants.core.entitlement import granted
+from neon_tenants.core.failure import Failure
+from neon_tenants.core.identity import Bound, identify
+from neon_tenants.core.intent import IntentState, decode
+from neon_tenants.core.observed import Observed
+from neon_tenants.core.project import Limits
+from neon_tenants.core.secret import Ours
+from neon_tenants.core.steps import Rest, Wait
+
+GRACE: Final = 3.0
+"""Seconds that work may take before the status speaks of it: a smooth create costs no write for that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a pass ended with, as conditions tell it. None keeps a condition as it stands."""
+
+    reason: Reason
+    message: str
+    ready: bool | None = False
+    available: bool | None = None
+    working: bool = False
+    stalled: bool = False
+    applied: bool = False
+
+    @classmethod
+    def of(cls, pause: Rest | Wait) -> Self:
+        """The verdict of a plan's last step."""
+        if isinstance(pause, Wait):
+            return cls(pause.reason, pause.message, working=True)
+        return cls(
+            pause.reason,
+            pause.message,
+            pause.ready,
+            pause.available,
+            stalled=pause.stalled,
+            applied=pause.applied,
+        )
+
+    @classmethod
+    def failed(cls, failure: Failure) -> Self:
+        """The verdict of a request that failed."""
+        return cls(failure.reason, failure.message, working=not failure.stalled, stalled=failure.stalled)
+
+
+def is_due(observed: Observed, verdict: Verdict) -> bool:
+    """Whether the verdict is worth a write: what passes by itself within seconds is not.
+
+    | verdict | due |
+    |---|---|
+    | rest | yes |
+    | work on a settled tenant (a look in passing failed) | no |
+    | work that began less than `GRACE` ago | no |
+    | work that takes longer | yes |
+    """
+    if not verdict.working:
+        return True
+    since = observed.knowledge.waiting_since
+    return not observed.settled and since is not None and observed.now - since >= GRACE
+
+
+def updated(observed: Observed, verdict: Verdict, wall_time: str) -> TenantDatabaseStatus:
+    """The new status. `wall_time` is RFC 3339; it stands only where a condition changed.
+
+    A paused tenant keeps its observed generation: nobody looked at the new spec.
+    """
+    tenant, old = observed.tenant, observed.tenant.status
+    paused = verdict.reason is Reason.PAUSED
+    changes: dict[str, object] = {
+        "conditions": _conditions(old.conditions, verdict, tenant.generation, wall_time),
+        "observed_generation": old.observed_generation if paused else tenant.generation,
+    }
+    if not paused and not verdict.working:
+        changes["last_handled_reconcile_at"] = tenant.requested_at
+    changes |= _facts(observed)
+    if verdict.applied:
+        changes |= _applied(observed)
+    return old.model_copy(update=changes)
+
+
+def as_json(status: TenantDatabaseStatus) -> dict[str, object]:
+    """As the API server stores it."""
+    return status.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+
+
+def _facts(observed: Observed) -> dict[str, object]:
+    """What is known of the project, once it is known to be ours."""
+    if observed.lookup is None or observed.tenant.deleting:
+        return {}
+    identity = identify(observed, observed.lookup)
+    if not isinstance(identity, Bound):
+        return {}
+    project = identity.project
+    facts: dict[str, object] = {
+        "project_id": project.id,
+        "region": project.region,
+        "postgres_version": project.postgres_version,
+        "database": observed.tenant.status.database or observed.tenant.database,
+    }
+    intent = decode(observed.tenant.annotations.get(names.INTENT), observed.tenant.uid)
+    if intent is not None and observed.intent_state is IntentState.FREE:
+        facts["resolved_intent"] = intent.nonce[:64]
+    endpoint = next((e for e in observed.endpoints or () if e.read_write), None)
+    if endpoint is not None:
+        facts |= {"branch_id": endpoint.branch_id, "endpoint_id": endpoint.id, "host": endpoint.host}
+    if isinstance(observed.secret, Ours):
+        facts["binding"] = Binding(name=observed.tenant.secret_name)
+    return facts
+
+
+def _applied(observed: Observed) -> dict[str, object]:
+    applied: dict[str, object] = {"suspended": observed.tenant.suspended}
+    tier = observed.tier
+    limits = granted(observed.tenant.spec, tier, observed.namespace_labels)
+    if tier is not None and isinstance(limits, Limits):
+        old = observed.tenant.status.tier
+        same = old is not None and (old.name, old.generation) == (tier.name, tier.generation)
+        not_taken = observed.knowledge.not_taken | (frozenset(old.not_taken) if same and old else frozenset())
+        applied["tier"] = AppliedTier(name=tier.name, generation=tier.generation, not_taken=sorted(not_taken))
+    return applied
+
+
+def _conditions(old: list[Condition], verdict: Verdict, generation: int, wall_time: str) -> list[Condition]:
+    """Exactly one of Ready, Reconciling and Stalled tells the story (invariant I6)."""
+    standing = {condition.type: condition for condition in old}
+
+    def condition(kind: ConditionType, value: bool) -> Condition:
+        status = ConditionStatus.TRUE if value else ConditionStatus.FALSE
+        before = standing.get(kind)
+        unchanged = before is not None and before.status is status
+        return Condition(
+            type=kind.value,
+            status=status,
+            reason=verdict.reason.value,
+            message=verdict.message,
+            last_transition_time=before.last_transition_time if before and unchanged else wall_time,
+            observed_generation=generation,
+        )
+
+    new: list[Condition] = []
+    for kind, value in ((ConditionType.READY, verdict.ready), (ConditionType.AVAILABLE, verdict.available)):
+        if value is None and kind in standing:
+            new.append(standing[kind])
+        else:
+            new.append(condition(kind, bool(value)))
+    if verdict.working:
+        new.append(condition(ConditionType.RECONCILING, True))
+    if verdict.reason is Reason.PAUSED:
+        new.append(condition(ConditionType.RECONCILING, False))
+    if verdict.stalled:
+        new.append(condition(ConditionType.STALLED, True))
+    return new

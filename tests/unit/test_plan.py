@@ -1,0 +1,456 @@
+"""The plan's decision tables, row by row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+import builders as a
+from neon_tenants.api import names
+from neon_tenants.api.conditions import Reason
+from neon_tenants.core import plan
+from neon_tenants.core.intent import Sent
+from neon_tenants.core.knowledge import Knowledge
+from neon_tenants.core.marker import start_empty_token
+from neon_tenants.core.observed import Observed
+from neon_tenants.core.project import ComputeSettings, Operation, Progress
+from neon_tenants.core.secret import Conflict, Foreign, LeftBehind
+from neon_tenants.core.steps import (
+    CreateProject,
+    CreateSecret,
+    DeclareIntent,
+    DeleteProject,
+    Leave,
+    LookUp,
+    LookUpDeleted,
+    ReadCertificate,
+    ReadConnection,
+    ReadEndpoints,
+    ReadOperations,
+    ReadProject,
+    RenameProject,
+    Rest,
+    Step,
+    UpdateEndpoint,
+    UpdateProject,
+    UpdateSecret,
+    Wait,
+)
+
+ANNOTATED = {names.INTENT: a.intent().encode()}
+FAILED = Operation("op-1", "create_timeline", Progress.FAILED)
+NEW: dict[str, Any] = {"finalizers": ()}
+RENAMED = a.project(name="my favourite database")
+ELSEWHERE = a.certificate(replace(a.MARKER, namespace="others"))
+OLD_PROJECT = a.project("old-project-9", name=a.PREDECESSOR.project_name)
+TOKEN = start_empty_token(["old-project-9"])
+BIGGER = ComputeSettings(0.25, 2, 300)
+
+
+def resting(observed: Observed) -> Rest:
+    step = plan.next_step(observed)
+    assert isinstance(step, Rest), step
+    return step
+
+
+# --- next_step ---------------------------------------------------------------------------------
+
+STEPS: dict[str, tuple[Observed, Step]] = {
+    "1 a deleted tenant is let go by the other half": (
+        a.observed(tenant=a.tenant(deleting=True, finalizers=())),
+        Leave(),
+    ),
+    "4 Neon is looked at, freshly, where something is to do": (a.observed(), LookUp(fresh=True)),
+    "4 an older look serves a settled tenant": (
+        a.observed(tenant=a.tenant(status=a.status()), secret=a.ours()),
+        LookUp(fresh=False),
+    ),
+    "4 no write is decided on an older look": (
+        a.observed(
+            tenant=a.tenant(status=a.status()),
+            secret=a.ours(),
+            lookup=a.lookup(a.project(retention_seconds=1), fresh=False),
+        ),
+        LookUp(fresh=True),
+    ),
+    "4 not even a further look is taken on an older one": (
+        a.observed(tenant=a.tenant(status=a.status()), secret=a.ours(), lookup=a.lookup(fresh=False)),
+        LookUp(fresh=True),
+    ),
+    "5 a recorded project of another name must show its certificate": (
+        a.observed(tenant=a.tenant(status=a.status()), lookup=a.lookup(RENAMED)),
+        ReadCertificate("cool-project-1"),
+    ),
+    "5 a recorded project that is gone is looked for among the deleted": (
+        a.observed(tenant=a.tenant(status=a.status()), lookup=a.lookup()),
+        LookUpDeleted(),
+    ),
+    "9 a project that is ours goes on with its rows": (
+        a.bound(endpoints=None),
+        ReadEndpoints("cool-project-1"),
+    ),
+    "10 without a project the create begins": (a.observed(lookup=a.lookup()), DeclareIntent()),
+    # --- _unbound
+    "unbound 3 our unsent intent is sent while the gate is open": (
+        a.observed(
+            lookup=a.lookup(),
+            tenant=a.tenant(annotations=ANNOTATED),
+            knowledge=Knowledge(sighting=a.sighting(), attempt=a.attempt()),
+        ),
+        CreateProject(a.LIMITS, "aws-us-east-2", 17),
+    ),
+    "unbound 3 region and version are the tenant's where it names them": (
+        a.observed(
+            lookup=a.lookup(),
+            tenant=a.tenant({"region": "aws-eu-central-1", "postgresVersion": 18}, annotations=ANNOTATED),
+            knowledge=Knowledge(sighting=a.sighting(), attempt=a.attempt()),
+        ),
+        CreateProject(a.LIMITS, "aws-eu-central-1", 18),
+    ),
+    "unbound 3 a tier without lists leaves the region to Neon": (
+        a.observed(
+            lookup=a.lookup(),
+            tier=a.tier(regions=[], postgresVersions=[]),
+            tenant=a.tenant(annotations=ANNOTATED),
+            knowledge=Knowledge(sighting=a.sighting(), attempt=a.attempt()),
+        ),
+        CreateProject(a.LIMITS, None, 17),
+    ),
+    "unbound 4 a gate that closed asks for a new intent": (
+        a.observed(
+            lookup=a.lookup(),
+            now=a.NOW + a.LIFETIME / 2,
+            tenant=a.tenant(annotations=ANNOTATED),
+            knowledge=Knowledge(sighting=a.sighting(), attempt=a.attempt()),
+        ),
+        DeclareIntent(),
+    ),
+    "unbound 4 another's intent that was seen for its lifetime is dead": (
+        a.observed(
+            lookup=a.lookup(),
+            now=a.NOW + a.LIFETIME,
+            tenant=a.tenant(annotations=ANNOTATED),
+            knowledge=Knowledge(sighting=a.sighting()),
+        ),
+        DeclareIntent(),
+    ),
+    # --- _bound
+    "bound 1 a project that was renamed by hand gets its name back": (
+        a.bound(
+            tenant=a.tenant(status=a.status()),
+            lookup=a.lookup(RENAMED),
+            certificates={"cool-project-1": a.certificate()},
+        ),
+        RenameProject("cool-project-1", a.MARKER.project_name),
+    ),
+    "bound 2 a proven duplicate is deleted, the oldest stays": (
+        a.bound(
+            lookup=a.lookup(a.project(), a.project("younger-2")),
+            certificates={"younger-2": a.certificate()},
+        ),
+        DeleteProject("younger-2", duplicate=True),
+    ),
+    "bound 4 pending operations are looked at when due": (
+        a.bound(knowledge=Knowledge(operations=("op-1",), poll_at=a.NOW)),
+        ReadOperations("cool-project-1"),
+    ),
+    "bound 4 a project found after a crash, without a Secret, may still be in the making": (
+        a.bound(knowledge=Knowledge()),
+        ReadOperations("cool-project-1"),
+    ),
+    "bound 6 what the list left out is read": (
+        a.bound(lookup=a.lookup(a.project(quota=None, complete=False))),
+        ReadProject("cool-project-1"),
+    ),
+    "bound 7 other limits are changed": (
+        a.bound(lookup=a.lookup(a.project(retention_seconds=1))),
+        UpdateProject("cool-project-1", a.LIMITS, frozenset({"historyRetention"})),
+    ),
+    "bound 8 endpoints are read where something changed": (
+        a.bound(endpoints=None),
+        ReadEndpoints("cool-project-1"),
+    ),
+    "bound 9 an endpoint of another size is changed, the others left": (
+        a.bound(endpoints=(a.endpoint(), a.endpoint("ep-2", compute=BIGGER))),
+        UpdateEndpoint("cool-project-1", "ep-2", a.LIMITS.compute, frozenset({"maxCU"}), None),
+    ),
+    "bound 9 a suspended tenant's endpoints are disabled, and nothing else about them changes": (
+        a.bound(tenant=a.tenant({"state": "Suspended"})),
+        UpdateEndpoint("cool-project-1", "ep-cool-1", a.LIMITS.compute, frozenset(), disabled=True),
+    ),
+    "bound 9 a resumed tenant's endpoints are enabled": (
+        a.bound(endpoints=(a.endpoint(disabled=True),)),
+        UpdateEndpoint("cool-project-1", "ep-cool-1", a.LIMITS.compute, frozenset(), disabled=False),
+    ),
+    "bound 11 a login that is not known is read": (
+        a.bound(secret=a.observed().secret),
+        ReadConnection("cool-project-1"),
+    ),
+    "bound 11 an edited Secret tells no login": (
+        a.bound(secret=a.ours(data={"uri": "postgresql://a:b@c/d"})),
+        ReadConnection("cool-project-1"),
+    ),
+    "bound 11 a Secret of another project tells no login": (
+        a.bound(secret=a.ours(project_id="another-project-2"), tenant=a.tenant(status=a.status())),
+        ReadConnection("cool-project-1"),
+    ),
+    "bound 11 a thorough look reads the login in any case": (
+        a.bound(tenant=a.tenant(annotations={names.RECONCILE_REQUESTED_AT: "now"})),
+        ReadConnection("cool-project-1"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("observed", "step"), STEPS.values(), ids=STEPS.keys())
+def test_the_plan_takes_the_step(observed: Observed, step: Step) -> None:
+    assert plan.next_step(observed) == step
+
+
+RESTS: dict[str, tuple[Observed, Reason]] = {
+    "2 a paused tenant is left alone": (
+        a.bound(tenant=a.tenant(annotations={names.PAUSED: "true"})),
+        Reason.PAUSED,
+    ),
+    "3 a new tenant without a tier waits, and Neon is not asked": (
+        a.observed(tier=None, tenant=a.tenant(**NEW)),
+        Reason.TIER_NOT_FOUND,
+    ),
+    "3 a new tenant of a full tier waits": (
+        a.observed(tier=a.tier(maxTenantsPerNamespace=3), older_tenants=3, tenant=a.tenant(**NEW)),
+        Reason.TIER_FULL,
+    ),
+    "3 a new tenant whose Secret's name is taken waits": (
+        a.observed(secret=Foreign(), tenant=a.tenant(**NEW)),
+        Reason.SECRET_NOT_OURS,
+    ),
+    "3 a new tenant whose Secret belongs to a sibling waits": (
+        a.observed(secret=Conflict("sibling"), tenant=a.tenant(**NEW)),
+        Reason.SECRET_CONFLICT,
+    ),
+    "6 a recorded project that is gone is not replaced": (
+        a.observed(tenant=a.tenant(status=a.status()), lookup=a.lookup(recoverable=())),
+        Reason.PROJECT_MISSING,
+    ),
+    "7 a recorded project without our certificate is not touched": (
+        a.observed(
+            tenant=a.tenant(status=a.status()),
+            lookup=a.lookup(RENAMED),
+            certificates={"cool-project-1": ELSEWHERE},
+        ),
+        Reason.NOT_OURS,
+    ),
+    "8 a predecessor is never silently replaced": (
+        a.observed(
+            lookup=a.lookup(OLD_PROJECT), certificates={"old-project-9": a.certificate(a.PREDECESSOR)}
+        ),
+        Reason.PREVIOUS_PROJECT_FOUND,
+    ),
+    "unbound 2 a tier that refuses is heard before a new intent": (
+        a.observed(lookup=a.lookup(), tier=None),
+        Reason.TIER_NOT_FOUND,
+    ),
+    "bound 5 a failed operation is told": (
+        a.bound(knowledge=Knowledge(operations=("op-1",), poll_at=a.NOW + 1, failed=FAILED)),
+        Reason.OPERATION_FAILED,
+    ),
+    "bound 10 a Secret's name that was taken meanwhile is told": (
+        a.bound(secret=Foreign()),
+        Reason.SECRET_NOT_OURS,
+    ),
+    "bound 13 an immutable Secret that is out of date is told": (
+        a.bound(
+            tenant=a.tenant({"connectionSecret": {"labels": {"team": "x"}}}), secret=a.ours(immutable=True)
+        ),
+        Reason.SECRET_NOT_OURS,
+    ),
+    "bound 14 a tier that went leaves the project as it is": (a.bound(tier=None), Reason.TIER_NOT_FOUND),
+    "bound 14 another region is not followed": (
+        a.bound(tenant=a.tenant({"region": "aws-eu-central-1"})),
+        Reason.IMMUTABLE_FIELD_CHANGED,
+    ),
+    "bound 14 another PostgreSQL version is not followed": (
+        a.bound(tenant=a.tenant({"postgresVersion": 18})),
+        Reason.IMMUTABLE_FIELD_CHANGED,
+    ),
+    "bound 14 another database name is not followed": (
+        a.bound(tenant=a.tenant({"database": "shop"}, status=a.status())),
+        Reason.IMMUTABLE_FIELD_CHANGED,
+    ),
+    "bound 14 a project of our name without proof is told": (
+        a.bound(lookup=a.lookup(a.project(), a.project("strange-2")), certificates={"strange-2": None}),
+        Reason.DUPLICATE_PROJECT,
+    ),
+    "bound 15 all is well": (a.bound(), Reason.PROVISIONED),
+    "bound 15 all is well with a suspended tenant": (
+        a.bound(tenant=a.tenant({"state": "Suspended"}), endpoints=(a.endpoint(disabled=True),)),
+        Reason.SUSPENDED,
+    ),
+    "bound 15 all is well with a settled tenant, by an older look": (
+        a.bound(
+            tenant=a.tenant(status=a.status()), lookup=a.lookup(a.project(), fresh=False), endpoints=None
+        ),
+        Reason.PROVISIONED,
+    ),
+}
+
+
+@pytest.mark.parametrize(("observed", "reason"), RESTS.values(), ids=RESTS.keys())
+def test_the_plan_rests(observed: Observed, reason: Reason) -> None:
+    assert resting(observed).reason is reason
+
+
+def test_a_person_is_told_to_act_exactly_where_nothing_heals_by_itself() -> None:
+    calm = {Reason.PAUSED, Reason.PROVISIONED, Reason.SUSPENDED}
+    for name, (world, reason) in RESTS.items():
+        assert resting(world).stalled is (reason not in calm), name
+
+
+def test_a_missing_project_says_whether_it_can_be_recovered() -> None:
+    world = a.observed(tenant=a.tenant(status=a.status()))
+    gone = resting(replace(world, lookup=a.lookup(recoverable=())))
+    deleted = resting(replace(world, lookup=a.lookup(recoverable=(a.project(),))))
+    assert "recover it" not in gone.message
+    assert "recover it" in deleted.message
+
+
+def test_a_predecessor_is_left_aside_by_its_token() -> None:
+    certificates = {"old-project-9": a.certificate(a.PREDECESSOR)}
+    asked = a.observed(lookup=a.lookup(OLD_PROJECT), certificates=certificates)
+    assert TOKEN in resting(asked).message
+    answered = replace(asked, tenant=a.tenant(annotations={names.START_EMPTY: TOKEN}))
+    assert plan.next_step(answered) == DeclareIntent()
+
+
+def test_several_predecessors_are_counted() -> None:
+    other = replace(OLD_PROJECT, id="old-project-8")
+    certificates = dict.fromkeys(("old-project-8", "old-project-9"))
+    world = a.observed(lookup=a.lookup(OLD_PROJECT, other), certificates=certificates)
+    assert "2 databases" in resting(world).message
+
+
+WAITS: dict[str, tuple[Observed, Reason, float]] = {
+    "unbound 1 another's intent is awaited": (
+        a.observed(
+            lookup=a.lookup(),
+            now=a.NOW + 100,
+            tenant=a.tenant(annotations=ANNOTATED),
+            knowledge=Knowledge(sighting=a.sighting()),
+        ),
+        Reason.OUTCOME_UNKNOWN,
+        200.0,
+    ),
+    "unbound 1 a lost answer is awaited, since our own start": (
+        a.observed(
+            lookup=a.lookup(),
+            now=a.NOW + 100,
+            tenant=a.tenant(annotations=ANNOTATED),
+            knowledge=Knowledge(sighting=a.sighting(since=a.NOW + 50), attempt=a.attempt(sent=Sent.UNKNOWN)),
+        ),
+        Reason.OUTCOME_UNKNOWN,
+        200.0,
+    ),
+    "bound 3 operations of a new project are awaited": (
+        a.bound(knowledge=Knowledge(operations=("op-1",), poll_at=a.NOW + 1)),
+        Reason.PROVISIONING,
+        1.0,
+    ),
+    "bound 3 operations of a change are awaited": (
+        a.bound(
+            tenant=a.tenant(status=a.status()),
+            knowledge=Knowledge(operations=("op-1",), poll_at=a.NOW + 1),
+        ),
+        Reason.UPDATING,
+        1.0,
+    ),
+    "bound 3 operations of a return to work are awaited": (
+        a.bound(
+            tenant=a.tenant(status=a.status(suspended=True)),
+            knowledge=Knowledge(operations=("op-1",), poll_at=a.NOW + 1),
+        ),
+        Reason.RESUMING,
+        1.0,
+    ),
+}
+
+
+@pytest.mark.parametrize(("observed", "reason", "seconds"), WAITS.values(), ids=WAITS.keys())
+def test_the_plan_waits(observed: Observed, reason: Reason, seconds: float) -> None:
+    step = plan.next_step(observed)
+    assert isinstance(step, Wait), step
+    assert step.reason is reason
+    assert seconds in (step.again, step.within)
+
+
+def test_bound_12_a_missing_secret_is_created_with_the_login_of_the_create() -> None:
+    world = a.bound(secret=a.observed().secret, knowledge=Knowledge(operations=(), connection=a.CONNECTION))
+    step = plan.next_step(world)
+    assert isinstance(step, CreateSecret)
+    assert step.content.data["uri"] == a.CONNECTION.uri
+    assert step.content.annotations[names.PROJECT_ID] == "cool-project-1"
+
+
+def test_bound_13_a_secret_follows_its_wishes_without_asking_neon() -> None:
+    wishes = {"connectionSecret": {"labels": {"team": "x"}, "extra": {"DATABASE_URL": "{pooled_uri}"}}}
+    step = plan.next_step(a.bound(tenant=a.tenant(wishes)))
+    assert isinstance(step, UpdateSecret)
+    assert step.content.labels == {"team": "x"}
+    assert step.content.data["DATABASE_URL"] == a.CONNECTION.pooled_uri
+
+
+def test_bound_13_a_secret_of_an_earlier_life_is_taken_over() -> None:
+    left = LeftBehind(a.secret_object(uid=a.OTHER_UID, project_id="old-project-9"))
+    step = plan.next_step(a.bound(secret=left, connection=a.CONNECTION))
+    assert isinstance(step, UpdateSecret)
+    assert step.content.annotations[names.OWNER_UID] == a.UID
+
+
+def test_a_change_of_quota_alone_sends_no_endpoint_patch() -> None:
+    quota = replace(a.LIMITS.quota, written_data_bytes=1)
+    world = a.bound(lookup=a.lookup(a.project(quota=quota)))
+    step = plan.next_step(world)
+    assert step == UpdateProject("cool-project-1", a.LIMITS, frozenset({"writtenData"}))
+    assert resting(replace(world, lookup=a.lookup(a.project()))).ready
+
+
+def test_a_suspend_time_that_neon_stores_as_its_default_is_no_difference() -> None:
+    compute = replace(a.LIMITS.compute, suspend_seconds=0)
+    assert resting(
+        a.bound(lookup=a.lookup(a.project(defaults=compute)), endpoints=(a.endpoint(compute=compute),))
+    ).ready
+
+
+NOT_TAKEN = replace(a.LIMITS.compute, suspend_seconds=0)
+
+
+def test_a_setting_that_neon_did_not_take_is_asked_for_once() -> None:
+    slow = a.tier(compute={"minCU": 0.25, "maxCU": 0.25, "suspendAfter": "10m"})
+    world = a.bound(
+        tier=slow, lookup=a.lookup(a.project(defaults=NOT_TAKEN)), endpoints=(a.endpoint(compute=NOT_TAKEN),)
+    )
+    assert isinstance(plan.next_step(world), UpdateProject)
+    remembered = replace(world, knowledge=Knowledge(operations=(), not_taken=frozenset({"suspendAfter"})))
+    assert resting(remembered).ready
+    noted = a.status(tier={"name": "free", "generation": 1, "not_taken": ["suspendAfter"]})
+    assert resting(replace(world, tenant=a.tenant(status=noted))).ready
+    of_another_generation = a.status(tier={"name": "free", "generation": 0, "not_taken": ["suspendAfter"]})
+    again = replace(world, tenant=a.tenant(status=of_another_generation))
+    assert isinstance(plan.next_step(again), UpdateProject)
+
+
+def test_a_refusing_tier_does_not_keep_a_tenant_from_being_suspended() -> None:
+    step = plan.next_step(a.bound(tier=None, tenant=a.tenant({"state": "Suspended"})))
+    assert isinstance(step, UpdateEndpoint)
+    assert step.disabled is True
+    assert not step.differing
+
+
+def test_a_second_look_is_due_when_another_post_may_still_be_under_way() -> None:
+    world = a.bound(
+        tenant=a.tenant(annotations=ANNOTATED),
+        knowledge=Knowledge(operations=(), sighting=a.sighting(since=a.NOW - 100)),
+    )
+    verdict = resting(world)
+    assert verdict.ready
+    assert verdict.again == pytest.approx(200.0)

@@ -1,0 +1,227 @@
+"""The queue: order, fairness, back-off. By counts and order, never by times."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+
+from neon_tenants.core.again import Again
+from neon_tenants.queue import Key, Lane, Queue
+
+DONE = Again()
+
+
+def queue(**options: float) -> Queue:
+    return Queue(dice=lambda: 1.0, **options)
+
+
+def key(name: str, namespace: str = "a") -> Key:
+    return Key(namespace, name)
+
+
+class Passes:
+    """Records the passes; answers as told, else that all is done."""
+
+    def __init__(self) -> None:
+        self.order: list[Key] = []
+        self.answers: dict[Key, list[Again | Exception]] = {}
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.changed = asyncio.Condition()
+
+    async def __call__(self, key: Key) -> Again:
+        async with self.changed:
+            self.order.append(key)
+            self.changed.notify_all()
+        await self.gate.wait()
+        answers = self.answers.get(key)
+        answer = answers.pop(0) if answers else DONE
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def until(self, count: int) -> None:
+        async with asyncio.timeout(20), self.changed:
+            await self.changed.wait_for(lambda: len(self.order) >= count)
+
+
+def working(
+    queue: Queue, passes: Callable[[Key], Awaitable[Again]], workers: int = 1
+) -> AbstractAsyncContextManager[None]:
+    return queue.working(passes, workers=workers, grace=20)
+
+
+async def test_a_key_that_waits_is_worked_on_once() -> None:
+    q, passes = queue(), Passes()
+    for _ in range(5):
+        q.add(key("x"), Lane.PERSON)
+    q.add(key("y"), Lane.PERSON)
+    async with working(q, passes):
+        await passes.until(2)
+    assert passes.order == [key("x"), key("y")]
+    assert len(q) == 0
+
+
+async def test_a_person_goes_before_a_look_in_passing() -> None:
+    q, passes = queue(), Passes()
+    q.add(key("late"), Lane.RESYNC)
+    q.add(key("tier"), Lane.TIER)
+    q.add(key("person"), Lane.PERSON)
+    q.add(key("late"), Lane.PERSON)
+    async with working(q, passes):
+        await passes.until(3)
+    assert passes.order == [key("person"), key("late"), key("tier")]
+
+
+async def test_namespaces_take_turns() -> None:
+    q, passes = queue(), Passes()
+    for number in range(100):
+        q.add(key(f"x{number}", "crowd"), Lane.PERSON)
+    q.add(key("alone", "quiet"), Lane.PERSON)
+    async with working(q, passes):
+        await passes.until(101)
+    assert passes.order.index(key("alone", "quiet")) == 1
+
+
+async def test_no_two_passes_of_a_key_run_at_once_and_one_more_follows() -> None:
+    q, passes = queue(), Passes()
+    passes.gate.clear()
+    q.add(key("x"), Lane.PERSON)
+    async with working(q, passes, workers=4):
+        await passes.until(1)
+        for _ in range(3):
+            q.add(key("x"), Lane.PERSON)
+        assert passes.order == [key("x")]
+        passes.gate.set()
+        await passes.until(2)
+    assert passes.order == [key("x")] * 2
+
+
+async def test_what_a_pass_has_written_itself_is_no_news() -> None:
+    q, passes = queue(), Passes()
+    passes.gate.clear()
+    passes.answers[key("x")] = [Again(after=3600, version=12)]
+    q.add(key("x"), Lane.PERSON, version=10)
+    async with working(q, passes):
+        await passes.until(1)
+        q.add(key("x"), Lane.PERSON, version=11)
+        q.add(key("x"), Lane.PERSON, version=12)
+        passes.gate.set()
+        q.add(key("y"), Lane.PERSON)
+        await passes.until(2)
+        q.add(key("x"), Lane.PERSON, version=12)
+        q.add(key("z"), Lane.PERSON)
+        await passes.until(3)
+        q.add(key("x"), Lane.PERSON, version=13)
+        await passes.until(4)
+    assert [k.name for k in passes.order] == ["x", "y", "z", "x"]
+
+
+async def test_a_failing_tenant_backs_off_alone_and_comes_again() -> None:
+    q, passes = queue(first_delay=0.01, max_delay=0.02), Passes()
+    passes.answers[key("bad")] = [Again(backoff=True)] * 5
+    q.add(key("bad"), Lane.PERSON)
+    for number in range(20):
+        q.add(key(f"good{number}"), Lane.PERSON)
+    async with working(q, passes):
+        await passes.until(26)
+    counts = Counter(passes.order)
+    assert counts.pop(key("bad")) == 6
+    assert set(counts.values()) == {1}
+    assert len(q) == 0
+
+
+async def test_an_exception_backs_off_as_well_and_its_text_is_not_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    q, passes = queue(first_delay=0.01), Passes()
+    passes.answers[key("x")] = [ValueError("npg_secret")]
+    q.add(key("x"), Lane.PERSON)
+    with caplog.at_level(logging.DEBUG):
+        async with working(q, passes):
+            await passes.until(2)
+    assert [record.__dict__["error"] for record in caplog.records if record.levelname == "ERROR"] == [
+        "ValueError"
+    ]
+    assert "npg_secret" not in caplog.text + str([record.__dict__ for record in caplog.records])
+
+
+async def test_an_event_ends_a_back_off() -> None:
+    q, passes = queue(first_delay=3600), Passes()
+    passes.answers[key("x")] = [Again(backoff=True, version=5)]
+    q.add(key("x"), Lane.PERSON, version=5)
+    async with working(q, passes):
+        await passes.until(1)
+        q.add(key("x"), Lane.PERSON, version=6)
+        await passes.until(2)
+    assert len(q) == 0
+
+
+async def test_a_new_key_ends_every_back_off() -> None:
+    q, passes = queue(first_delay=3600), Passes()
+    names = [f"x{number}" for number in range(10)]
+    for name in names:
+        passes.answers[key(name)] = [Again(backoff=True)]
+        q.add(key(name), Lane.PERSON)
+    async with working(q, passes, workers=3):
+        await passes.until(10)
+        q.add(key("last"), Lane.RESYNC)
+        await passes.until(11)
+        q.expedite()
+        await passes.until(21)
+    assert Counter(passes.order)[key("x0")] == 2
+
+
+def delays(answers: list[Again], **options: float) -> list[float]:
+    q = queue(**options)
+    return [q._backoff(count, answer) for count, answer in enumerate(answers, start=1)]
+
+
+def test_back_off_doubles_up_to_its_bound() -> None:
+    assert delays([Again(backoff=True)] * 5, first_delay=1, max_delay=10) == [1, 2, 4, 8, 10]
+
+
+def test_back_off_waits_at_least_as_long_as_the_other_side_asks() -> None:
+    assert delays([Again(backoff=True, after=60)] * 2, first_delay=1) == [60, 60]
+
+
+def test_back_off_looks_again_in_time() -> None:
+    assert delays([Again(backoff=True, within=3), Again(backoff=True, within=-1)], first_delay=10) == [3, 0]
+
+
+def test_jitter_takes_away_up_to_half() -> None:
+    q = Queue(dice=lambda: 0.0, first_delay=8)
+    assert q._backoff(1, Again(backoff=True)) == 4
+
+
+async def test_running_passes_get_their_time_at_the_end() -> None:
+    q, passes = queue(), Passes()
+    passes.gate.clear()
+    finished: list[Key] = []
+
+    async def slow(key: Key) -> Again:
+        again = await passes(key)
+        finished.append(key)
+        return again
+
+    async with working(q, slow, workers=2):
+        q.add(key("x"), Lane.PERSON)
+        q.add(key("y"), Lane.PERSON)
+        await passes.until(2)
+        q.add(key("never"), Lane.PERSON)
+        asyncio.get_running_loop().call_soon(passes.gate.set)
+    assert sorted(finished) == [key("x"), key("y")]
+
+
+async def test_a_pass_that_takes_too_long_is_cancelled_at_the_end() -> None:
+    q, passes = queue(), Passes()
+    passes.gate.clear()
+    q.add(key("x"), Lane.PERSON)
+    async with q.working(passes, workers=1, grace=0):
+        await passes.until(1)
+    assert passes.order == [key("x")]

@@ -1,0 +1,148 @@
+"""The plan's table for deleted resources, row by row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+import builders as a
+from neon_tenants.api import names
+from neon_tenants.api.conditions import Reason
+from neon_tenants.core import plan
+from neon_tenants.core.intent import Sent
+from neon_tenants.core.knowledge import Knowledge
+from neon_tenants.core.observed import Observed
+from neon_tenants.core.steps import (
+    DeleteProject,
+    Leave,
+    LookUp,
+    OwnSecret,
+    ReadCertificate,
+    RemoveFinalizer,
+    RenameProject,
+    Rest,
+    Step,
+    Wait,
+)
+
+RENAMED = a.project(name="my favourite database")
+RELEASED = a.project(name=a.MARKER.released_name)
+ELSEWHERE = a.certificate(replace(a.MARKER, namespace="others"))
+DELETE = {"deletionPolicy": "Delete"}
+RETAIN = {"deletionPolicy": "Retain"}
+
+
+def deleted(spec: dict[str, Any] | None = None, **changes: Any) -> Observed:
+    """A deleted tenant whose project is recorded; its Secret is ours and not owned yet."""
+    facts = {"tenant": a.tenant(spec or DELETE, deleting=True, status=a.status()), "secret": a.ours()}
+    return a.observed(**facts | changes)
+
+
+STEPS: dict[str, tuple[Observed, Step]] = {
+    "1 without our finalizer it is not ours to handle": (
+        deleted(tenant=a.tenant(DELETE, deleting=True, finalizers=("others.example.com/x",))),
+        Leave(),
+    ),
+    "4 Neon is looked at freshly": (deleted(), LookUp(fresh=True)),
+    "4 an older look does not do": (deleted(lookup=a.lookup(fresh=False)), LookUp(fresh=True)),
+    "5 a recorded project of another name must show its certificate": (
+        deleted(lookup=a.lookup(RENAMED)),
+        ReadCertificate("cool-project-1"),
+    ),
+    "7 our project is deleted": (deleted(lookup=a.lookup(a.project())), DeleteProject("cool-project-1")),
+    "7 our project is deleted under another name, by its certificate": (
+        deleted(lookup=a.lookup(RENAMED), certificates={"cool-project-1": a.certificate()}),
+        DeleteProject("cool-project-1"),
+    ),
+    "7 a project that was never recorded is found by its name": (
+        deleted(
+            tenant=a.tenant(DELETE, deleting=True), secret=a.observed().secret, lookup=a.lookup(a.project())
+        ),
+        DeleteProject("cool-project-1"),
+    ),
+    "7 the tier's policy decides where the tenant has none": (
+        deleted({"tier": "free"}, tier=a.tier(deletionPolicy="Delete"), lookup=a.lookup(a.project())),
+        DeleteProject("cool-project-1"),
+    ),
+    "8 a retained project is renamed to nobody's": (
+        deleted(RETAIN, lookup=a.lookup(a.project())),
+        RenameProject("cool-project-1", a.MARKER.released_name),
+    ),
+    "8 without tier and policy the project is kept": (
+        deleted({"tier": "gone"}, tier=None, lookup=a.lookup(a.project())),
+        RenameProject("cool-project-1", a.MARKER.released_name),
+    ),
+    "8 a stranger's project is left, and the resource goes": (
+        deleted(RETAIN, lookup=a.lookup(RENAMED), certificates={"cool-project-1": ELSEWHERE}),
+        OwnSecret(),
+    ),
+    "10 the Secret goes with its resource": (deleted(lookup=a.lookup()), OwnSecret()),
+    "10 a released project is done with": (deleted(RETAIN, lookup=a.lookup(RELEASED)), OwnSecret()),
+    "11 a Secret that goes with its resource already is left": (
+        deleted(lookup=a.lookup(), secret=a.ours(owner_uids=(a.UID,))),
+        RemoveFinalizer(),
+    ),
+    "11 no Secret, no owner": (deleted(lookup=a.lookup(), secret=a.observed().secret), RemoveFinalizer()),
+    "11 an unsent intent of this process holds nothing": (
+        deleted(
+            tenant=a.tenant(DELETE, deleting=True, annotations={names.INTENT: a.intent().encode()}),
+            secret=a.observed().secret,
+            lookup=a.lookup(),
+            knowledge=Knowledge(sighting=a.sighting(), attempt=a.attempt()),
+        ),
+        RemoveFinalizer(),
+    ),
+}
+
+
+@pytest.mark.parametrize(("observed", "step"), STEPS.values(), ids=STEPS.keys())
+def test_the_removal_takes_the_step(observed: Observed, step: Step) -> None:
+    assert plan.next_step(observed) == step
+
+
+RESTS: dict[str, tuple[Observed, Reason]] = {
+    "2 a paused deletion is held": (
+        deleted(tenant=a.tenant(DELETE, deleting=True, annotations={names.PAUSED: "true"})),
+        Reason.PAUSED,
+    ),
+    "3 a protected database is held": (
+        deleted({**DELETE, "deletionProtection": True}, lookup=a.lookup(a.project())),
+        Reason.DELETION_HELD,
+    ),
+    "6 a stranger's project is not deleted": (
+        deleted(lookup=a.lookup(RENAMED), certificates={"cool-project-1": ELSEWHERE}),
+        Reason.NOT_OURS,
+    ),
+    "6 nor is one without a certificate": (
+        deleted(lookup=a.lookup(RENAMED), certificates={"cool-project-1": None}),
+        Reason.NOT_OURS,
+    ),
+}
+
+
+@pytest.mark.parametrize(("observed", "reason"), RESTS.values(), ids=RESTS.keys())
+def test_the_removal_is_held(observed: Observed, reason: Reason) -> None:
+    step = plan.next_step(observed)
+    assert isinstance(step, Rest)
+    assert step.reason is reason
+
+
+@pytest.mark.parametrize("sent", [None, Sent.UNKNOWN])
+def test_9_a_resource_does_not_go_while_a_post_may_be_under_way(sent: Sent | None) -> None:
+    world = deleted(
+        now=a.NOW + 100,
+        tenant=a.tenant(DELETE, deleting=True, annotations={names.INTENT: a.intent().encode()}),
+        lookup=a.lookup(),
+        knowledge=Knowledge(sighting=a.sighting(), attempt=a.attempt(sent=sent) if sent else None),
+    )
+    step = plan.next_step(world)
+    assert isinstance(step, Wait)
+    assert step.within == pytest.approx(200.0)
+    assert plan.next_step(replace(world, now=a.NOW + 300)) == OwnSecret()
+
+
+def test_an_id_that_only_the_secret_names_is_not_deleted_under_another_name() -> None:
+    world = deleted(tenant=a.tenant(DELETE, deleting=True), lookup=a.lookup(RENAMED))
+    assert plan.next_step(world) == OwnSecret()

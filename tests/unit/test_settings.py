@@ -1,0 +1,64 @@
+"""Settings and the command line's way to them."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+from pydantic import ValidationError
+
+from neon_tenants.cli import main
+from neon_tenants.settings import Settings
+
+GOOD = {"cluster_id": "prod", "api_key_file": "/run/key"}
+
+
+def test_defaults_need_only_the_cluster_and_the_key() -> None:
+    settings = Settings.model_validate(GOOD)
+    assert settings.api_url == "https://console.neon.tech/api/v2"
+    assert settings.requests_per_minute == 560
+
+
+BAD: dict[str, dict[str, object]] = {
+    "a long cluster id": {"cluster_id": "a" * 13},
+    "an upper-case cluster id": {"cluster_id": "Prod"},
+    "the key in the clear": {"api_url": "http://console.neon.tech/api/v2"},
+    "a login in the address": {"api_url": "https://me:pw@console.neon.tech"},
+    "no host": {"api_url": "https://"},
+    "another scheme": {"api_url": "file:///etc/passwd"},
+    "an intent that a POST outlives": {"request_timeout": "30", "intent_lifetime": "60"},
+    "a namespace pattern": {"watch_namespaces": ("team-*",)},
+    "an unknown setting": {"api_key": "napi_x"},
+}
+
+
+@pytest.mark.parametrize("changes", BAD.values(), ids=BAD.keys())
+def test_bad_settings_are_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Settings.model_validate({**GOOD, **changes})
+
+
+def test_loopback_may_speak_http() -> None:
+    settings = Settings.model_validate({**GOOD, "api_url": "http://127.0.0.1:8080/api/v2/"})
+    assert settings.api_url == "http://127.0.0.1:8080/api/v2"
+
+
+def test_help_names_every_flag_and_variable() -> None:
+    result = CliRunner().invoke(main, ["run", "--help"])
+    assert result.exit_code == 0
+    for name in Settings.model_fields:
+        assert "--" + name.replace("_", "-") in result.output
+        assert "NEON_TENANTS_" + name.upper() in result.output.replace("\n", "").replace(" ", "")
+
+
+def test_what_is_missing_is_said_by_flag_and_variable() -> None:
+    result = CliRunner().invoke(main, ["run"], env={})
+    assert result.exit_code == 2
+    assert "--cluster-id (or NEON_TENANTS_CLUSTER_ID) is required." in result.output
+    assert "--api-key-file (or NEON_TENANTS_API_KEY_FILE) is required." in result.output
+
+
+def test_a_variable_is_read_and_checked() -> None:
+    env = {"NEON_TENANTS_CLUSTER_ID": "prod", "NEON_TENANTS_API_KEY_FILE": "/k", "NEON_TENANTS_WORKERS": "0"}
+    result = CliRunner().invoke(main, ["run"], env=env)
+    assert result.exit_code == 2
+    assert "--workers" in result.output

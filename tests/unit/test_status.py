@@ -1,0 +1,295 @@
+"""The status and the events: what a reader is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+import builders as a
+from neon_tenants.api import names
+from neon_tenants.api.conditions import ConditionStatus, Reason
+from neon_tenants.api.tenant_database import TenantDatabaseStatus
+from neon_tenants.core import event as core_event
+from neon_tenants.core import plan
+from neon_tenants.core import status as core_status
+from neon_tenants.core.event import Event
+from neon_tenants.core.failure import Done, Failure
+from neon_tenants.core.intent import Sent
+from neon_tenants.core.knowledge import Knowledge
+from neon_tenants.core.observed import Observed
+from neon_tenants.core.status import GRACE, Verdict
+from neon_tenants.core.steps import DeleteProject, LookUp, RenameProject, Rest, Step, Wait
+
+LATER = "2026-02-02T00:00:00Z"
+WORKING = Verdict.of(Wait(Reason.PROVISIONING, "Neon is creating the project."))
+STALLED = Verdict.of(Rest(Reason.TIER_NOT_FOUND, "There is no such tier.", stalled=True))
+FINE = Verdict.of(Rest(Reason.PROVISIONED, "It works.", ready=True, available=True, applied=True))
+
+
+def told(observed: Observed, verdict: Verdict) -> TenantDatabaseStatus:
+    return core_status.updated(observed, verdict, LATER)
+
+
+def conditions(status: TenantDatabaseStatus) -> dict[str, tuple[str, str]]:
+    return {c.type: (c.status.value, c.reason) for c in status.conditions}
+
+
+def test_a_new_tenant_that_works() -> None:
+    status = told(a.bound(), FINE)
+    assert conditions(status) == {"Ready": ("True", "Provisioned"), "Available": ("True", "Provisioned")}
+    assert status.observed_generation == 1
+    assert (status.project_id, status.region, status.postgres_version) == (
+        "cool-project-1",
+        "aws-us-east-2",
+        17,
+    )
+    assert (status.branch_id, status.endpoint_id, status.host) == (
+        "br-main-1",
+        "ep-cool-1",
+        a.CONNECTION.host,
+    )
+    assert status.database == "app"
+    assert status.suspended is False
+    assert status.tier is not None
+    assert (status.tier.name, status.tier.generation, status.tier.not_taken) == ("free", 1, [])
+    assert status.binding is not None
+    assert status.binding.name == "acme-database"
+
+
+def test_work_that_takes_long() -> None:
+    status = told(a.observed(), WORKING)
+    assert conditions(status) == {
+        "Ready": ("False", "Provisioning"),
+        "Available": ("False", "Provisioning"),
+        "Reconciling": ("True", "Provisioning"),
+    }
+    assert status.project_id is None
+
+
+def test_a_tenant_that_a_person_must_help_keeps_its_login() -> None:
+    status = told(a.bound(tenant=a.tenant(status=a.status())), STALLED)
+    assert conditions(status) == {
+        "Ready": ("False", "TierNotFound"),
+        "Available": ("True", "Provisioned"),
+        "Stalled": ("True", "TierNotFound"),
+    }
+
+
+def test_a_failed_request_is_told_as_work_or_as_a_stall() -> None:
+    unreachable = Failure(Reason.NEON_UNREACHABLE, "No answer.", Done.MAYBE)
+    rejected = Failure(Reason.CREDENTIALS_REJECTED, "No key.", Done.NO, stalled=True)
+    assert "Reconciling" in conditions(told(a.observed(), Verdict.failed(unreachable)))
+    assert "Stalled" in conditions(told(a.observed(), Verdict.failed(rejected)))
+
+
+def test_a_paused_tenant_keeps_its_story_and_its_generation() -> None:
+    world = a.bound(
+        tenant=a.tenant(generation=2, status=a.status(), annotations={names.RECONCILE_REQUESTED_AT: "x"})
+    )
+    status = told(world, Verdict.of(Rest(Reason.PAUSED, "Hands off.", ready=None)))
+    assert conditions(status) == {
+        "Ready": ("True", "Provisioned"),
+        "Available": ("True", "Provisioned"),
+        "Reconciling": ("False", "Paused"),
+    }
+    assert status.observed_generation == 1
+    assert status.last_handled_reconcile_at is None
+
+
+def test_a_time_changes_only_with_its_condition() -> None:
+    world = a.bound(tenant=a.tenant(status=a.status()))
+    assert {c.last_transition_time for c in told(world, FINE).conditions} == {"2026-01-01T00:00:00Z"}
+    down = replace(FINE, available=False, reason=Reason.SUSPENDED)
+    times = {c.type: c.last_transition_time for c in told(world, down).conditions}
+    assert times == {"Ready": "2026-01-01T00:00:00Z", "Available": LATER}
+
+
+def test_saying_the_same_again_changes_nothing() -> None:
+    verdict = plan.next_step(a.bound())
+    assert isinstance(verdict, Rest)
+    once = told(a.bound(), Verdict.of(verdict))
+    again = a.bound(tenant=a.tenant(status=once))
+    assert told(again, Verdict.of(verdict)) == once
+    assert again.settled
+
+
+def test_a_requested_look_is_answered_when_it_is_over() -> None:
+    world = a.bound(tenant=a.tenant(annotations={names.RECONCILE_REQUESTED_AT: "monday"}))
+    assert told(world, WORKING).last_handled_reconcile_at is None
+    assert told(world, FINE).last_handled_reconcile_at == "monday"
+
+
+def test_an_intent_is_noted_as_resolved_when_its_outcome_is_known() -> None:
+    annotated = a.tenant(annotations={names.INTENT: a.intent().encode()})
+    done = Knowledge(operations=(), sighting=a.sighting(), attempt=a.attempt(sent=Sent.DONE))
+    assert told(a.bound(tenant=annotated, knowledge=done), FINE).resolved_intent == "nonce-1"
+    alive = Knowledge(operations=(), sighting=a.sighting())
+    assert told(a.bound(tenant=annotated, knowledge=alive), FINE).resolved_intent is None
+
+
+def test_what_neon_did_not_take_is_noted() -> None:
+    world = a.bound(knowledge=Knowledge(operations=(), not_taken=frozenset({"suspendAfter"})))
+    tier = told(world, FINE).tier
+    assert tier is not None
+    assert tier.not_taken == ["suspendAfter"]
+    again = a.bound(tenant=a.tenant(status=told(world, FINE)))
+    assert told(again, FINE).tier == tier
+
+
+def test_a_refusing_tier_is_not_noted_as_applied() -> None:
+    world = a.bound(tier=None, tenant=a.tenant({"state": "Suspended"}, status=a.status()))
+    status = told(world, replace(STALLED, applied=True))
+    assert status.tier == a.status().tier
+    assert status.suspended is True
+
+
+def test_nothing_is_said_of_a_project_that_is_not_known_to_be_ours() -> None:
+    assert told(a.observed(lookup=a.lookup()), STALLED).project_id is None
+    deleting = a.bound(tenant=a.tenant(deleting=True))
+    assert told(deleting, STALLED).project_id is None
+
+
+def test_a_status_as_json_names_nothing_that_is_not_known() -> None:
+    written = core_status.as_json(told(a.observed(), WORKING))
+    assert set(written) == {"observedGeneration", "conditions"}
+    assert TenantDatabaseStatus.model_validate(written) == told(a.observed(), WORKING)
+
+
+DUE: dict[str, tuple[Observed, Verdict, bool]] = {
+    "rest": (a.observed(), STALLED, True),
+    "work that just began": (a.observed(knowledge=Knowledge(waiting_since=a.NOW)), WORKING, False),
+    "work that takes long": (a.observed(knowledge=Knowledge(waiting_since=a.NOW - GRACE)), WORKING, True),
+    "work that nobody timed": (a.observed(), WORKING, False),
+    "a look in passing that failed": (
+        a.observed(tenant=a.tenant(status=a.status()), knowledge=Knowledge(waiting_since=a.NOW - GRACE)),
+        WORKING,
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("observed", "verdict", "due"), DUE.values(), ids=DUE.keys())
+def test_a_status_is_worth_a_write(observed: Observed, verdict: Verdict, due: bool) -> None:
+    assert core_status.is_due(observed, verdict) is due
+
+
+SETTLED: dict[str, tuple[Observed, bool]] = {
+    "all applied": (a.observed(tenant=a.tenant(status=a.status())), True),
+    "another generation": (a.observed(tenant=a.tenant(generation=2, status=a.status())), False),
+    "not ready": (
+        a.observed(tenant=a.tenant(status=a.status(conditions=[a.condition("Ready", "False")]))),
+        False,
+    ),
+    "another tier": (
+        a.observed(tenant=a.tenant({"tier": "pro"}, status=a.status()), tier=a.tier("pro")),
+        False,
+    ),
+    "a changed tier": (a.observed(tenant=a.tenant(status=a.status()), tier=a.tier(generation=2)), False),
+    "no tier": (a.observed(tenant=a.tenant(status=a.status()), tier=None), False),
+    "nothing applied": (a.observed(tenant=a.tenant(status=a.status(tier=None))), False),
+    "to be suspended": (
+        a.observed(tenant=a.tenant({"state": "Suspended"}, status=a.status())),
+        False,
+    ),
+    "a look was requested": (
+        a.observed(tenant=a.tenant(status=a.status(), annotations={names.RECONCILE_REQUESTED_AT: "x"})),
+        False,
+    ),
+    "an unresolved intent": (
+        a.observed(tenant=a.tenant(status=a.status(), annotations={names.INTENT: a.intent().encode()})),
+        False,
+    ),
+    "deleted": (a.observed(tenant=a.tenant(deleting=True, status=a.status())), False),
+    "operations under way": (
+        a.observed(tenant=a.tenant(status=a.status()), knowledge=Knowledge(operations=("op-1",))),
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("observed", "settled"), SETTLED.values(), ids=SETTLED.keys())
+def test_a_tenant_is_settled(observed: Observed, settled: bool) -> None:
+    assert observed.settled is settled
+
+
+def test_a_version_orders_and_an_opaque_one_is_no_news() -> None:
+    assert a.tenant(resource_version="12").version == 12
+    assert a.tenant(resource_version="opaque").version == 0
+
+
+# --- events --------------------------------------------------------------------------------------
+
+STALLED_BEFORE = a.status(
+    conditions=[a.condition("Ready", "False"), a.condition("Stalled", "True", "TierNotFound")]
+)
+HELD = Verdict.of(Rest(Reason.PAUSED, "Held.", ready=None))
+PAUSED_BEFORE = a.status(conditions=[a.condition("Reconciling", "False", "Paused")])
+
+EVENTS: dict[str, tuple[Observed, Verdict, Event | None]] = {
+    "a first readiness is silent": (a.bound(), FINE, None),
+    "the same readiness is silent": (a.bound(tenant=a.tenant(status=a.status())), FINE, None),
+    "work is silent": (a.bound(), WORKING, None),
+    "a stall": (a.bound(), STALLED, Event(Reason.TIER_NOT_FOUND, STALLED.message, warning=True)),
+    "the same stall is silent": (a.bound(tenant=a.tenant(status=STALLED_BEFORE)), STALLED, None),
+    "another stall": (
+        a.bound(tenant=a.tenant(status=STALLED_BEFORE)),
+        replace(STALLED, reason=Reason.TIER_FULL),
+        Event(Reason.TIER_FULL, STALLED.message, warning=True),
+    ),
+    "a stall that is over": (
+        a.bound(tenant=a.tenant(status=STALLED_BEFORE)),
+        FINE,
+        Event(Reason.PROVISIONED, FINE.message, warning=False),
+    ),
+    "another tier": (
+        a.bound(tenant=a.tenant({"tier": "pro"}, status=a.status()), tier=a.tier("pro")),
+        FINE,
+        Event(Reason.PROVISIONED, FINE.message, warning=False),
+    ),
+    "a changed tier is silent: it comes to all its tenants": (
+        a.bound(tenant=a.tenant(status=a.status()), tier=a.tier(generation=2)),
+        FINE,
+        None,
+    ),
+    "a suspension": (
+        a.bound(tenant=a.tenant({"state": "Suspended"}, status=a.status())),
+        replace(FINE, reason=Reason.SUSPENDED),
+        Event(Reason.SUSPENDED, FINE.message, warning=False),
+    ),
+    "a pause is silent": (a.bound(), HELD, None),
+    "a deletion held by a pause": (
+        a.bound(tenant=a.tenant(deleting=True)),
+        HELD,
+        Event(Reason.PAUSED, "Held.", warning=True),
+    ),
+    "the same hold is silent": (
+        a.bound(tenant=a.tenant(deleting=True, status=PAUSED_BEFORE)),
+        HELD,
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize(("observed", "verdict", "event"), EVENTS.values(), ids=EVENTS.keys())
+def test_a_verdict_is_an_event(observed: Observed, verdict: Verdict, event: Event | None) -> None:
+    assert core_event.of_verdict(observed, verdict) == event
+
+
+STEP_EVENTS: dict[str, tuple[Step, Reason | None]] = {
+    "a deletion": (DeleteProject("p-1"), Reason.DELETING),
+    "a duplicate's deletion": (DeleteProject("p-1", duplicate=True), Reason.DUPLICATE_PROJECT),
+    "a release": (RenameProject("p-1", a.MARKER.released_name), Reason.DELETING),
+    "a name given back": (RenameProject("p-1", a.MARKER.project_name), None),
+    "a look": (LookUp(fresh=True), None),
+}
+
+
+@pytest.mark.parametrize(("step", "reason"), STEP_EVENTS.values(), ids=STEP_EVENTS.keys())
+def test_a_step_is_an_event(step: Step, reason: Reason | None) -> None:
+    event = core_event.of_step(step)
+    assert (event.reason if event else None) is reason
+
+
+def test_every_condition_status_is_one_of_kubernetes() -> None:
+    assert {s.value for s in ConditionStatus} == {"True", "False", "Unknown"}
