@@ -1,0 +1,118 @@
+"""A process of ours: it ends with us, by its id, and what it said is at hand when it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+class ChildFailedError(Exception):
+    """A child ended by itself; the message holds the end of its log."""
+
+
+class Child:
+    """One process started by us, with its output in a file.
+
+    On Linux the kernel ends it when we are killed (PR_SET_PDEATHSIG), so that not even SIGKILL
+    leaves it behind. The signal follows the *thread* that started it: start children from the
+    main thread's event loop.
+    """
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process, log: Path) -> None:
+        self.name = name
+        self.log = log
+        self._process = process
+
+    @classmethod
+    async def start(
+        cls,
+        name: str,
+        argv: Sequence[str | Path],
+        *,
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        user: int | None = None,
+        group: int | None = None,
+    ) -> Self:
+        """Starts `argv` with output appended to `log`, as `user` and `group` (numeric ids) if given."""
+        # uvloop knows these three only by their absence.
+        account: dict[str, Any] = {} if user is None else {"user": user, "group": group, "extra_groups": []}
+        with log.open("ab") as output:
+            process = await asyncio.create_subprocess_exec(
+                *map(str, argv),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=None if env is None else dict(env),
+                cwd=cwd,
+                **account,
+                # A Ctrl-C in the terminal reaches us alone; we then stop the children in order.
+                start_new_session=True,
+                preexec_fn=_die_with_parent(),
+            )
+        return cls(name, process, log)
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.returncode is None
+
+    def check(self) -> None:
+        """Raises ChildFailedError if the process has ended."""
+        if not self.running:
+            raise ChildFailedError(
+                f"{self.name} ended with status {self._process.returncode}. Its last words:\n{self.tail()}"
+            )
+
+    def tail(self, lines: int = 20) -> str:
+        """The last lines of its log."""
+        if not self.log.exists():
+            return "(no log)"
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    async def wait(self) -> int:
+        """Waits for its end; returns the exit status."""
+        return await self._process.wait()
+
+    async def stop(self, *, sign: signal.Signals = signal.SIGTERM, grace: float = 10.0) -> None:
+        """Asks it to end with `sign`, ends it after `grace` seconds, and waits until it is gone."""
+        if not self.running:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(sign)
+        try:
+            async with asyncio.timeout(grace):
+                await self._process.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    libc = ctypes.CDLL(None, use_errno=True)
+    parent = os.getpid()
+
+    def arm() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # we died between fork and prctl
+            os._exit(1)
+
+    return arm
