@@ -1,0 +1,1 @@
+"""One real PostgreSQL behind the emulator, and the proxy in front of it."""
