@@ -1,0 +1,86 @@
+"""The command line: `neon-tenant-operator run`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+import uvloop
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from neon_tenants import __version__, logs, process
+from neon_tenants.kube.client import NoClusterError
+from neon_tenants.settings import ENVIRONMENT_PREFIX, Settings
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="neon-tenant-operator")
+def main() -> None:
+    """One Neon Postgres project per TenantDatabase, held to its tier, exactly once."""
+
+
+def _option(name: str, field: FieldInfo) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A flag and a variable for a setting. They carry text; the settings model reads and checks it."""
+    default = "" if field.is_required() or field.default in (None, ()) else f"  [default: {field.default}]"
+    needed = "  [required]" if field.is_required() else ""
+    return click.option(
+        "--" + name.replace("_", "-"),
+        name,
+        envvar=ENVIRONMENT_PREFIX + name.upper(),
+        show_envvar=True,
+        metavar="TEXT" if name != "api_key_file" else "FILE",
+        help=f"{field.description}{default}{needed}",
+    )
+
+
+def _options(command: Callable[..., None]) -> Callable[..., None]:
+    for name, field in reversed(Settings.model_fields.items()):
+        command = _option(name, field)(command)
+    return command
+
+
+@main.command()
+@_options
+def run(**given: str | None) -> None:
+    """Watch TenantDatabases and keep each as one Neon project.
+
+    The Neon API key comes from a file, never from a flag or a variable. Logs are JSON lines on stderr.
+    Ends on SIGTERM or Ctrl-C, after the work under way is finished.
+    """
+    settings = _settings({name: value for name, value in given.items() if value is not None})
+    logs.configure(settings.log_level)
+    try:
+        uvloop.run(_run(settings))
+    except NoClusterError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _settings(given: dict[str, Any]) -> Settings:
+    if "watch_namespaces" in given:
+        given["watch_namespaces"] = tuple(
+            n.strip() for n in given["watch_namespaces"].split(",") if n.strip()
+        )
+    try:
+        return Settings.model_validate(given)
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors(include_url=False, include_context=False):
+            name = str(problem["loc"][0]) if problem["loc"] else ""
+            flag = "--" + name.replace("_", "-") if name else "settings"
+            if problem["type"] == "missing":
+                lines.append(f"{flag} (or {ENVIRONMENT_PREFIX}{name.upper()}) is required.")
+            else:
+                lines.append(f"{flag}: {problem['msg']}.")
+        raise click.UsageError("\n".join(lines)) from None
+
+
+async def _run(settings: Settings) -> None:
+    await process.run(settings, stop=asyncio.Event())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,151 @@
+"""The Kubernetes client: login, and one request as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+import aiohttp
+import orjson
+from kubernetes.aio import config as kube_config
+from kubernetes.aio.client import ApiClient, Configuration
+
+from neon_tenants import __version__
+from neon_tenants.core.failure import Done
+from neon_tenants.kube.errors import KubeError, NotFoundError, refused
+
+JSON_PATCH: Final = "application/json-patch+json"
+REQUEST_TIMEOUT: Final = 30.0
+"""Seconds for one request, all in all. The API server itself gives up after 60."""
+
+
+class NoClusterError(Exception):
+    """Neither a service account nor a kubeconfig says where the API server is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Where the API server is and how to be somebody there, for others who watch (Kopf)."""
+
+    server: str
+    ca_path: str | None
+    token: str | None = field(repr=False)
+    certificate_path: str | None
+    private_key_path: str | None
+    insecure: bool
+
+
+class KubeClient:
+    """JSON requests to one API server. All methods raise KubeError."""
+
+    def __init__(self, api: ApiClient) -> None:
+        self._api = api
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(
+        cls, *, kubeconfig: Path | None = None, context: str | None = None
+    ) -> AsyncIterator[Self]:
+        """A client for the kubeconfig and its context if given, else for the cluster that this pod runs in.
+
+        Raises:
+            NoClusterError: there is neither.
+        """
+        configuration = Configuration()
+        configuration.connection_pool_maxsize = 200
+        in_cluster = kubeconfig is None and context is None and "KUBERNETES_SERVICE_HOST" in os.environ
+        try:
+            if in_cluster:
+                kube_config.load_incluster_config(configuration)
+            else:
+                await kube_config.load_kube_config(
+                    config_file=str(kubeconfig) if kubeconfig else None,
+                    context=context,
+                    client_configuration=configuration,
+                )
+        except (kube_config.ConfigException, OSError) as error:
+            source = "the service account" if in_cluster else "the kubeconfig"
+            raise NoClusterError(
+                f"No cluster to talk to: {source} could not be used ({error}). Give --kubeconfig."
+            ) from None
+        async with ApiClient(configuration) as api:
+            api.user_agent = f"neon-tenant-operator/{__version__}"
+            yield cls(api)
+
+    async def login(self) -> Login:
+        """The login of this moment; tokens are read again where they rotate."""
+        configuration = self._api.configuration
+        token = await configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+        scheme, _, bare = (token or "").partition(" ")
+        return Login(
+            server=configuration.host,
+            ca_path=configuration.ssl_ca_cert,
+            token=(bare if scheme.lower() == "bearer" else token) or None,
+            certificate_path=configuration.cert_file,
+            private_key_path=configuration.key_file,
+            insecure=not configuration.verify_ssl,
+        )
+
+    async def serves(self, group: str, version: str, resources: frozenset[str]) -> bool:
+        """Whether the API server serves all these resources, which is to say: are the CRDs installed?"""
+        path = f"/apis/{group}/{version}"
+        try:
+            answer = await self.request("read the API's resources", "GET", path)
+        except NotFoundError:
+            return False
+        return resources <= {resource["name"] for resource in answer["resources"]}
+
+    async def request(
+        self,
+        what: str,
+        method: str,
+        path: str,
+        ids: Mapping[str, str] | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+    ) -> Any:
+        """One request; the answer's JSON.
+
+        `what` names it for people, as in "read the Secret"; `{x}` in the path is quoted from `ids`.
+        """
+        for value in (ids or {}).values():
+            # Quoted below; but what is no name at all would name another resource.
+            if not value or value in (".", "..") or "/" in value:
+                raise ValueError("not a name that may stand in a path")
+        method, url, headers, payload, _ = await self._api.param_serialize(
+            method,
+            path,
+            path_params=dict(ids or {}),
+            query_params=list((query or {}).items()),
+            header_params={"Content-Type": content_type, "Accept": "application/json"},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        try:
+            async with asyncio.timeout(REQUEST_TIMEOUT):
+                response = await self._api.call_api(method, url, headers, payload)
+                data = await response.read()
+        except aiohttp.ClientConnectorError:
+            raise KubeError(f"The API server could not be reached to {what}.", Done.NO) from None
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            raise KubeError(f"The API server did not answer the request to {what}.", Done.MAYBE) from None
+        return _content(response.status, data, what)
+
+
+def _content(status: int, data: bytes, what: str) -> Any:
+    try:
+        content = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        content = None
+    if 200 <= status < 300 and content is not None:
+        return content
+    reason = content.get("reason") if isinstance(content, dict) else None
+    # Only the one-word reason: the message may quote the object, and so a Secret's data.
+    raise refused(status, str(reason or ""), what)

@@ -1,0 +1,96 @@
+"""Kubernetes events: aggregated, rate-limited, and never in the way of the work."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from neon_tenants.api import names
+from neon_tenants.core.event import Event
+from neon_tenants.core.observed import Tenant
+from neon_tenants.kube.client import KubeClient
+from neon_tenants.kube.errors import KubeError
+
+logger = logging.getLogger(__name__)
+
+REPEAT_AFTER: Final = 600.0
+"""Seconds within which the same words about the same resource are said once."""
+BURST: Final = 25
+PER_SECOND: Final = 1.0
+"""Events of this process; more are dropped, since the status tells the same. client-go uses 25 as well."""
+REMEMBERED: Final = 4096
+MAX_NOTE: Final = 1024
+"""Characters; a rule of events.k8s.io/v1."""
+CONTROLLER: Final = "neontenants.io/operator"
+
+
+class Events:
+    """Posts events.k8s.io/v1 events about TenantDatabases."""
+
+    def __init__(
+        self, kube: KubeClient, *, instance: str, clock: Callable[[], float], token: Callable[[], str]
+    ) -> None:
+        self._kube = kube
+        self._instance = instance[:128]
+        self._clock = clock
+        self._token = token
+        self._said: OrderedDict[tuple[str, str, str], float] = OrderedDict()
+        self._tokens = float(BURST)
+        self._filled_at = clock()
+
+    async def post(self, tenant: Tenant, event: Event) -> None:
+        """Posts the event, unless it was said a moment ago or there are too many.
+
+        An event that the API server refuses is logged and let go: the status has said it all.
+        """
+        if not self._worth(tenant, event):
+            return
+        now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        body = {
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "metadata": {"name": f"{tenant.name}.{self._token()}", "namespace": tenant.namespace},
+            "eventTime": now,
+            "type": "Warning" if event.warning else "Normal",
+            "reason": event.reason.value,
+            "action": "Reconcile",
+            "note": event.message[:MAX_NOTE],
+            "regarding": {
+                "apiVersion": names.API_VERSION,
+                "kind": names.TENANT_DATABASE,
+                "namespace": tenant.namespace,
+                "name": tenant.name,
+                "uid": tenant.uid,
+                "resourceVersion": tenant.resource_version,
+            },
+            "reportingController": CONTROLLER,
+            "reportingInstance": self._instance,
+        }
+        path = "/apis/events.k8s.io/v1/namespaces/{namespace}/events"
+        try:
+            await self._kube.request(
+                "post an event", "POST", path, {"namespace": tenant.namespace}, body=body
+            )
+        except KubeError as error:
+            logger.info("An event was not posted: %s", error)
+
+    def _worth(self, tenant: Tenant, event: Event) -> bool:
+        now = self._clock()
+        key = (tenant.uid, event.reason.value, event.message)
+        said_at = self._said.get(key)
+        if said_at is not None and now - said_at < REPEAT_AFTER:
+            return False
+        self._tokens = min(float(BURST), self._tokens + (now - self._filled_at) * PER_SECOND)
+        self._filled_at = now
+        if self._tokens < 1:
+            logger.info("An event was dropped, since there are too many: %s", event.reason.value)
+            return False
+        self._tokens -= 1
+        self._said[key] = now
+        self._said.move_to_end(key)
+        if len(self._said) > REMEMBERED:
+            self._said.popitem(last=False)
+        return True

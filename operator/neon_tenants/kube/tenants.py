@@ -1,0 +1,165 @@
+"""TenantDatabases and DatabaseTiers: reads, and the compare-and-swap writes of the protocol.
+
+Every write carries the resourceVersion that was read, as a JSON patch `test`: who read something else
+loses, reads again and decides anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from neon_tenants.api import names
+from neon_tenants.api.database_tier import DatabaseTierSpec
+from neon_tenants.api.tenant_database import TenantDatabaseSpec, TenantDatabaseStatus
+from neon_tenants.core import status as core_status
+from neon_tenants.core.entitlement import Tier
+from neon_tenants.core.intent import Intent
+from neon_tenants.core.observed import Tenant
+from neon_tenants.kube.client import JSON_PATCH, KubeClient
+from neon_tenants.kube.errors import NotFoundError
+
+_BASE: Final = f"/apis/{names.API_VERSION}"
+_TENANTS: Final = f"{_BASE}/namespaces/{{namespace}}/{names.TENANT_DATABASES}"
+_TENANT: Final = f"{_TENANTS}/{{name}}"
+_TIERS: Final = f"{_BASE}/{names.DATABASE_TIERS}"
+_TIER: Final = f"{_TIERS}/{{name}}"
+PAGE: Final = "500"
+
+
+def parse_tenant(body: Mapping[str, Any]) -> Tenant:
+    """A TenantDatabase from its JSON."""
+    metadata = body["metadata"]
+    return Tenant(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        resource_version=metadata["resourceVersion"],
+        generation=metadata["generation"],
+        created=datetime.fromisoformat(metadata["creationTimestamp"]).timestamp(),
+        deleting="deletionTimestamp" in metadata,
+        finalizers=tuple(metadata.get("finalizers") or ()),
+        annotations=dict(metadata.get("annotations") or {}),
+        spec=TenantDatabaseSpec.model_validate(body["spec"]),
+        status=TenantDatabaseStatus.model_validate(body.get("status") or {}),
+    )
+
+
+def parse_tier(body: Mapping[str, Any]) -> Tier:
+    """A DatabaseTier from its JSON."""
+    metadata = body["metadata"]
+    return Tier(metadata["name"], metadata["generation"], DatabaseTierSpec.model_validate(body["spec"]))
+
+
+class Tenants:
+    """The TenantDatabases of a cluster, and what stands around them. All methods raise KubeError."""
+
+    def __init__(self, kube: KubeClient) -> None:
+        self._kube = kube
+
+    async def get(self, namespace: str, name: str) -> Tenant | None:
+        """The resource as it is now; None where there is none."""
+        try:
+            body = await self._kube.request(
+                "read the TenantDatabase", "GET", _TENANT, {"namespace": namespace, "name": name}
+            )
+        except NotFoundError:
+            return None
+        return parse_tenant(body)
+
+    async def tier(self, name: str) -> Tier | None:
+        """The tier as it is now; None where there is none."""
+        try:
+            return parse_tier(await self._kube.request("read the DatabaseTier", "GET", _TIER, {"name": name}))
+        except NotFoundError:
+            return None
+
+    async def tiers(self) -> list[Tier]:
+        """All tiers."""
+        return [parse_tier(item) async for item in self._list("list DatabaseTiers", _TIERS, {}, {})]
+
+    async def namespace_labels(self, name: str) -> dict[str, str]:
+        """Labels of a Namespace, which its tenants cannot edit."""
+        body = await self._kube.request(
+            "read the Namespace", "GET", "/api/v1/namespaces/{name}", {"name": name}
+        )
+        return dict(body["metadata"].get("labels") or {})
+
+    async def older_in_tier(self, tenant: Tenant) -> int:
+        """How many tenants of the namespace come before this one in its tier.
+
+        Those that have our finalizer were admitted already; among the others the older comes first, and
+        where they are equally old the smaller uid.
+        """
+        mine = (tenant.created, tenant.uid)
+        query = {"fieldSelector": f"spec.tier={tenant.spec.tier}"}
+        ids = {"namespace": tenant.namespace}
+        others = [
+            parse_tenant(item) async for item in self._list("list TenantDatabases", _TENANTS, ids, query)
+        ]
+        return sum(
+            other.uid != tenant.uid and (other.has_finalizer or (other.created, other.uid) < mine)
+            for other in others
+        )
+
+    async def _list(
+        self, what: str, path: str, ids: Mapping[str, str], query: Mapping[str, str]
+    ) -> AsyncIterator[dict[str, Any]]:
+        cursor = ""
+        while True:
+            more = {"continue": cursor} if cursor else {}
+            page = await self._kube.request(what, "GET", path, ids, query={**query, "limit": PAGE, **more})
+            for item in page["items"]:
+                yield item
+            cursor = page["metadata"].get("continue") or ""
+            if not cursor:
+                return
+
+    async def declare(self, tenant: Tenant, intent: Intent) -> Tenant:
+        """Finalizer and intent in one compare-and-swap. Whoever wins it may create (protocol, rule 3)."""
+        operations: list[dict[str, Any]] = []
+        if not tenant.finalizers:
+            operations.append(_add("/metadata/finalizers", [names.FINALIZER]))
+        elif not tenant.has_finalizer:
+            operations.append(_add("/metadata/finalizers/-", names.FINALIZER))
+        if not tenant.annotations:
+            operations.append(_add("/metadata/annotations", {}))
+        operations.append(_add(f"/metadata/annotations/{_pointer(names.INTENT)}", intent.encode()))
+        return await self._patch("declare the create", tenant, operations)
+
+    async def write_status(self, tenant: Tenant, status: TenantDatabaseStatus) -> Tenant:
+        """Replaces the status."""
+        operations = [_add("/status", core_status.as_json(status))]
+        return await self._patch("write the status", tenant, operations, path=f"{_TENANT}/status")
+
+    async def remove_finalizer(self, tenant: Tenant) -> None:
+        """Lets the resource go."""
+        index = tenant.finalizers.index(names.FINALIZER)
+        operations = [{"op": "remove", "path": f"/metadata/finalizers/{index}"}]
+        await self._patch("remove the finalizer", tenant, operations)
+
+    async def _patch(
+        self, what: str, tenant: Tenant, operations: list[dict[str, Any]], path: str = _TENANT
+    ) -> Tenant:
+        version = {"op": "test", "path": "/metadata/resourceVersion", "value": tenant.resource_version}
+        # A resource of the same name with another uid cannot have this resourceVersion; said all the same.
+        uid = {"op": "test", "path": "/metadata/uid", "value": tenant.uid}
+        body = await self._kube.request(
+            what,
+            "PATCH",
+            path,
+            {"namespace": tenant.namespace, "name": tenant.name},
+            body=[version, uid, *operations],
+            content_type=JSON_PATCH,
+        )
+        return parse_tenant(body)
+
+
+def _add(path: str, value: Any) -> dict[str, Any]:
+    return {"op": "add", "path": path, "value": value}
+
+
+def _pointer(key: str) -> str:
+    """A key as a part of a JSON pointer (RFC 6901)."""
+    return key.replace("~", "~0").replace("/", "~1")

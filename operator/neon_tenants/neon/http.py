@@ -1,0 +1,178 @@
+"""One request to Neon, one classified outcome.
+
+Every request passes the budget, carries the key of this moment, has a total deadline, follows no
+redirect, and reads no more than `MAX_BODY` bytes. Only one that Neon refused with 429 is repeated here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Self, TypeVar
+
+import httpx
+from pydantic import ValidationError
+
+from neon_tenants import __version__
+from neon_tenants.core.failure import Done
+from neon_tenants.neon import models
+from neon_tenants.neon.budget import Budget
+from neon_tenants.neon.errors import Answer, refused, unreachable
+from neon_tenants.neon.key import ApiKey
+
+MAX_BODY: Final = 16 * 1024 * 1024
+"""Bytes. A full list page of 400 projects is under 1 MB."""
+MAX_RETRY_AFTER: Final = 300.0
+"""Seconds. A longer Retry-After, or one as a date, is taken for this."""
+THROTTLED_ATTEMPTS: Final = 4
+"""How often a request is sent to a Neon that says 429 with Retry-After, each time through the budget."""
+
+_NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+_SEGMENT: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
+
+ModelT = TypeVar("ModelT", bound=models.Wire)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request. `what` names it for people, as in "create a project"; `{}` in the route takes the ids."""
+
+    what: str
+    method: str
+    route: str
+    ids: tuple[str, ...] = ()
+    params: Mapping[str, str] | None = None
+    json: Any = None
+    send_before: float | None = None
+    """On the clock: it leaves before, or never."""
+
+    @property
+    def path(self) -> str:
+        """The route with its ids.
+
+        Raises:
+            ValueError: an id is empty or would name another resource.
+        """
+        if not all(map(_SEGMENT.fullmatch, self.ids)):
+            raise ValueError("not an id or name that may stand in a path")
+        return self.route.format(*self.ids)
+
+
+class Http:
+    """Requests to one Neon API. `call` raises NeonError."""
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        *,
+        key: ApiKey,
+        budget: Budget,
+        clock: Callable[[], float],
+        timeout: float,
+    ) -> None:
+        self._http = http
+        self._key = key
+        self._budget = budget
+        self._clock = clock
+        self._timeout = timeout
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(
+        cls,
+        url: str,
+        *,
+        key: ApiKey,
+        budget: Budget,
+        clock: Callable[[], float],
+        timeout: float,  # noqa: ASYNC109 - the deadline of each request, not of this one
+    ) -> AsyncIterator[Self]:
+        """Requests to the API at `url`, each within `timeout` seconds."""
+        async with httpx.AsyncClient(
+            base_url=url,
+            follow_redirects=False,
+            timeout=httpx.Timeout(timeout, connect=min(timeout, 5.0)),
+            trust_env=False,
+            headers={"Accept": "application/json", "User-Agent": f"neon-tenant-operator/{__version__}"},
+        ) as http:
+            yield cls(http, key=key, budget=budget, clock=clock, timeout=timeout)
+
+    async def call(self, request: Request, model: type[ModelT]) -> ModelT:
+        """Sends the request and reads its answer."""
+        for attempt in range(1, THROTTLED_ATTEMPTS + 1):
+            answer = await self._send(request)
+            if isinstance(answer, bytes):
+                return _parsed(answer, model, request.what)
+            # Refused before it was carried out: to wait here keeps what the pass has read so far. A pass
+            # that needs two requests where only one is allowed at a time would else begin anew for ever.
+            wait = answer.retry_after
+            if answer.status != 429 or answer.code is None or wait is None or attempt == THROTTLED_ATTEMPTS:
+                raise refused(answer, request.what)
+            self._budget.pause(wait)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _send(self, request: Request) -> bytes | Answer:
+        """The body of a success, or the answer that is none."""
+        path, what = request.path, request.what
+        await self._budget.acquire()
+        key = self._key.current()
+        # Checked after the waits for the budget, right before sending (protocol, rule 4).
+        if request.send_before is not None and self._clock() >= request.send_before:
+            raise unreachable(
+                f"The request to {what} waited too long for its turn and was not sent.", Done.NO
+            )
+        try:
+            async with asyncio.timeout(self._timeout):
+                status, headers, body = await self._exchange(request, path, key.get_secret_value())
+        except _NEVER_SENT:
+            raise unreachable(f"Neon could not be reached to {what}. It is tried again.", Done.NO) from None
+        except (httpx.HTTPError, TimeoutError):
+            raise unreachable(f"Neon did not answer the request to {what}.", Done.MAYBE) from None
+        if 200 <= status < 300:
+            return body
+        answer = _answer(status, headers, body)
+        if status == 401 and answer.code is not None:
+            self._key.reject(key)
+        return answer
+
+    async def _exchange(self, request: Request, path: str, key: str) -> tuple[int, httpx.Headers, bytes]:
+        async with self._http.stream(
+            request.method,
+            path,
+            params=request.params,
+            json=request.json,
+            headers={"Authorization": f"Bearer {key}"},
+        ) as response:
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise httpx.DecodingError("answer too large")
+            return response.status_code, response.headers, bytes(body)
+
+
+def _parsed(body: bytes, model: type[ModelT], what: str) -> ModelT:
+    try:
+        return model.model_validate_json(body)
+    except ValidationError:
+        # The error's text quotes the body, and so a password: it must not be chained.
+        raise unreachable(f"Neon's answer to the request to {what} was not understood.", Done.MAYBE) from None
+
+
+def _answer(status: int, headers: httpx.Headers, body: bytes) -> Answer:
+    try:
+        error = models.ErrorAnswer.model_validate_json(body)
+    except ValidationError:
+        return Answer(status, None, "", _retry_after(headers), None)
+    return Answer(status, error.code, error.message, _retry_after(headers), error.request_id)
+
+
+def _retry_after(headers: httpx.Headers) -> float | None:
+    value = headers.get("retry-after")
+    if value is None:
+        return None
+    seconds = float(value) if value.isascii() and value.isdigit() else MAX_RETRY_AFTER
+    return min(seconds, MAX_RETRY_AFTER)

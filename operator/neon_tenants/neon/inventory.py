@@ -1,0 +1,150 @@
+"""The shared look-up: which projects stand in a place, for many tenants by one list.
+
+Creates that wait at the same time share one complete list that *began after* each of them was read
+(design: protocol, "Making it cheap"). Where a list takes more pages than there are tenants waiting,
+each searches for its own place instead, which is one request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final
+
+from neon_tenants.core.failure import Done
+from neon_tenants.core.marker import Marker, place_in
+from neon_tenants.core.project import Project
+from neon_tenants.neon.client import NeonClient, ProjectPage
+from neon_tenants.neon.errors import unreachable
+
+GATHER: Final = 0.25
+"""Seconds between two lists while several wait. Who waits alone never waits for this."""
+MAX_PAGES: Final = 2500
+"""A list longer than a million projects is a server that repeats itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A complete list of the projects with names like ours, by place."""
+
+    began: float
+    by_place: dict[str, tuple[Project, ...]]
+
+
+class _Round:
+    """The list that begins next, and those who will share it."""
+
+    def __init__(self, task: asyncio.Task[Listing | None]) -> None:
+        self.task = task
+        self.waiting = 0
+        self.whole = False
+
+
+class Inventory:
+    """The organization's projects, alive or (`recoverable`) deleted within the last 7 days."""
+
+    def __init__(self, neon: NeonClient, clock: Callable[[], float], *, recoverable: bool = False) -> None:
+        self._neon = neon
+        self._clock = clock
+        self._recoverable = recoverable
+        self._latest: Listing | None = None
+        self._next: _Round | None = None
+        self._one_at_a_time = asyncio.Lock()
+        self._pages = 1
+        """How many pages a complete list takes, at least."""
+        self._began = 0.0
+        """When the last list began."""
+
+    async def in_place(
+        self, marker: Marker, *, newer_than: float, whole: bool = False
+    ) -> tuple[Project, ...]:
+        """All projects whose names lie in the marker's place, oldest first, as of after `newer_than`.
+
+        `whole` asks for a complete list in any case: for looks that many tenants take one by one.
+
+        Raises:
+            NeonError: the list failed or is incomplete, and so says nothing.
+        """
+        listing = self._latest
+        if listing is None or listing.began < newer_than:
+            listing = await self._shared(whole=whole)
+        if listing is not None:
+            found = listing.by_place.get(marker.place, ())
+        else:
+            pages = [page async for page in self._page_by_page(marker.search_text)]
+            found = tuple(project for page in pages for project in page.projects)
+        ours = (project for project in found if marker.in_place(project.name))
+        return tuple(sorted(ours, key=lambda project: (project.created_at, project.id)))
+
+    async def _shared(self, *, whole: bool) -> Listing | None:
+        """A listing that begins from now on; None where a search each takes fewer requests."""
+        # One that is under way began before: join the next.
+        if self._next is None:
+            task = asyncio.create_task(self._run())
+            task.add_done_callback(_seen)
+            self._next = _Round(task)
+        joined = self._next
+        joined.waiting += 1
+        joined.whole |= whole
+        try:
+            # One waiter's cancellation is not the others'.
+            return await asyncio.shield(joined.task)
+        except asyncio.CancelledError:
+            us = asyncio.current_task()
+            if us is not None and us.cancelling():
+                raise
+            # Kopf, when it ends, cancels tasks that are not its own; ours waits on.
+            raise unreachable("Neon's list of projects was interrupted. It is read again.", Done.NO) from None
+
+    async def _run(self) -> Listing | None:
+        async with self._one_at_a_time:
+            assert self._next is not None
+            if self._next.waiting > 1:
+                # A crowd: let more of it join, so that the budget goes to creates and not to lists.
+                await asyncio.sleep(max(self._began + GATHER - self._clock(), 0.0))
+            current, self._next = self._next, None
+            self._began = self._clock()
+            listing = await self._list(MAX_PAGES if current.whole else current.waiting)
+            self._latest = listing or self._latest
+            return listing
+
+    async def _list(self, worth_pages: int) -> Listing | None:
+        """A complete list, or None as soon as it proves longer than it is worth."""
+        if self._pages > worth_pages:
+            return None
+        began = self._clock()
+        by_place: dict[str, list[Project]] = {}
+        pages = 0
+        async with aclosing(self._page_by_page(None)) as all_pages:
+            async for page in all_pages:
+                pages += 1
+                for project in page.projects:
+                    if place := place_in(project.name):
+                        by_place.setdefault(place, []).append(project)
+                if page.cursor is not None and pages >= worth_pages:
+                    self._pages = 2 * pages
+                    return None
+        self._pages = max(pages, 1)
+        return Listing(began, {place: tuple(projects) for place, projects in by_place.items()})
+
+    async def _page_by_page(self, search: str | None) -> AsyncGenerator[ProjectPage, None]:
+        cursor: str | None = None
+        for _ in range(MAX_PAGES):
+            page = await self._neon.list_projects(cursor=cursor, search=search, recoverable=self._recoverable)
+            if not page.complete:
+                raise unreachable(
+                    "Neon's list of projects is incomplete at the moment. It is read again.", Done.NO
+                )
+            yield page
+            if page.cursor is None:
+                return
+            cursor = page.cursor
+        raise unreachable("Neon's list of projects does not end. It is read again.", Done.NO)
+
+
+def _seen(task: asyncio.Task[Listing | None]) -> None:
+    """Where all who waited were cancelled, nobody else asks for the error."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,228 @@
+"""Neon's wire models: only the fields that are used, tolerant of all others.
+
+What the core decides about is made from them by `.core()`. A field that Neon leaves out, and that a
+decision needs, is a parse error, which the client turns into "not understood".
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from neon_tenants.core import project as core
+from neon_tenants.core.connection import Connection
+from neon_tenants.core.quota import Quota
+
+
+class Wire(BaseModel):
+    """A part of an answer."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class WireQuota(Wire):
+    """ProjectQuota; a key that is left out is unlimited, as 0 is."""
+
+    active_time_seconds: int = 0
+    compute_time_seconds: int = 0
+    written_data_bytes: int = 0
+    data_transfer_bytes: int = 0
+    logical_size_bytes: int = 0
+
+
+class WireSettings(Wire):
+    """ProjectSettingsData."""
+
+    quota: WireQuota = WireQuota()
+
+
+class WireDefaults(Wire):
+    """DefaultEndpointSettings."""
+
+    autoscaling_limit_min_cu: float | None = None
+    autoscaling_limit_max_cu: float | None = None
+    suspend_timeout_seconds: int = 0
+
+    def core(self) -> core.ComputeSettings | None:
+        """None where Neon left out the sizes."""
+        if self.autoscaling_limit_min_cu is None or self.autoscaling_limit_max_cu is None:
+            return None
+        return core.ComputeSettings(
+            self.autoscaling_limit_min_cu, self.autoscaling_limit_max_cu, self.suspend_timeout_seconds
+        )
+
+
+class WireProject(Wire):
+    """Project and ProjectListItem."""
+
+    id: str = Field(pattern=r"^[a-z0-9-]{1,60}$")
+    name: str
+    region_id: str
+    pg_version: int
+    created_at: str
+    settings: WireSettings | None = None
+    default_endpoint_settings: WireDefaults | None = None
+    history_retention_seconds: int | None = None
+
+    def core(self, *, complete: bool) -> core.Project:
+        """As we decide about it. `complete`: read by itself, where settings left out are none."""
+        settings = self.settings or (WireSettings() if complete else None)
+        return core.Project(
+            id=self.id,
+            name=self.name,
+            created_at=self.created_at,
+            region=self.region_id,
+            postgres_version=self.pg_version,
+            quota=Quota(**settings.quota.model_dump()) if settings else None,
+            defaults=self.default_endpoint_settings.core() if self.default_endpoint_settings else None,
+            retention_seconds=self.history_retention_seconds,
+            complete=complete,
+        )
+
+
+class WirePagination(Wire):
+    """The cursor of the next page; empty or left out on the last."""
+
+    cursor: str = ""
+
+
+class ProjectList(Wire):
+    """GET /projects."""
+
+    projects: tuple[WireProject, ...]
+    unavailable_project_ids: tuple[str, ...] = ()
+    pagination: WirePagination = WirePagination()
+
+
+class WireEndpoint(Wire):
+    """Endpoint."""
+
+    id: str = Field(pattern=r"^[a-z0-9-]{1,60}$")
+    branch_id: str
+    host: str
+    type: str
+    autoscaling_limit_min_cu: float
+    autoscaling_limit_max_cu: float
+    suspend_timeout_seconds: int
+    disabled: bool
+
+    def core(self) -> core.Endpoint:
+        """As we decide about it."""
+        return core.Endpoint(
+            id=self.id,
+            branch_id=self.branch_id,
+            host=self.host,
+            read_write=self.type == "read_write",
+            compute=core.ComputeSettings(
+                self.autoscaling_limit_min_cu, self.autoscaling_limit_max_cu, self.suspend_timeout_seconds
+            ),
+            disabled=self.disabled,
+        )
+
+
+_PROGRESS = {
+    "finished": core.Progress.FINISHED,
+    "skipped": core.Progress.FINISHED,
+    "failed": core.Progress.FAILED,
+    "error": core.Progress.FAILED,
+    "cancelled": core.Progress.FAILED,
+}
+
+
+class WireOperation(Wire):
+    """Operation. Its action and status are open sets: new ones count as running."""
+
+    id: str
+    action: str
+    status: str
+
+    def core(self) -> core.Operation:
+        """As we decide about it."""
+        return core.Operation(self.id, self.action, _PROGRESS.get(self.status, core.Progress.RUNNING))
+
+
+class OperationList(Wire):
+    """GET /projects/{id}/operations, and what most writes answer."""
+
+    operations: tuple[WireOperation, ...] = ()
+
+
+class ProjectAnswer(OperationList):
+    """GET, PATCH and DELETE /projects/{id}."""
+
+    project: WireProject
+
+
+class EndpointAnswer(OperationList):
+    """PATCH /projects/{id}/endpoints/{id}."""
+
+    endpoint: WireEndpoint
+
+
+class EndpointList(Wire):
+    """GET /projects/{id}/endpoints."""
+
+    endpoints: tuple[WireEndpoint, ...]
+
+
+class WireParameters(Wire):
+    """ConnectionParameters."""
+
+    pooler_host: str
+
+
+class WireConnection(Wire):
+    """ConnectionDetails: the only answer that gives password and both hosts at once."""
+
+    connection_uri: str = Field(repr=False)
+    connection_parameters: WireParameters
+
+    def core(self) -> Connection:
+        """The login. Raises ConnectionUriError."""
+        return Connection.parse(self.connection_uri, pooled_host=self.connection_parameters.pooler_host)
+
+
+class CreatedProject(ProjectAnswer):
+    """POST /projects."""
+
+    endpoints: tuple[WireEndpoint, ...]
+    connection_uris: tuple[WireConnection, ...] = Field(default=(), repr=False)
+
+
+class WireAnnotation(Wire):
+    """AnnotationData."""
+
+    value: dict[str, str]
+
+
+class WireBranch(Wire):
+    """Branch."""
+
+    id: str
+    default: bool
+
+
+class BranchList(Wire):
+    """GET /projects/{id}/branches, with the annotations by branch id."""
+
+    branches: tuple[WireBranch, ...]
+    annotations: dict[str, WireAnnotation] = {}
+
+
+class PasswordAnswer(Wire):
+    """GET .../reveal_password."""
+
+    password: str = Field(repr=False)
+
+
+class UriAnswer(Wire):
+    """GET /projects/{id}/connection_uri."""
+
+    uri: str = Field(repr=False)
+
+
+class ErrorAnswer(Wire):
+    """GeneralError."""
+
+    message: str
+    code: str
+    request_id: str | None = None

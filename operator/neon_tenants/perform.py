@@ -1,0 +1,310 @@
+"""The steps, done: for each step of the plan one method, which makes one write or takes one look.
+
+Each returns the world as it is known afterwards. What must outlive an exception is put into the memory
+*before* the request that may raise it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import singledispatchmethod
+from typing import Any, Final
+
+from neon_tenants.api import names
+from neon_tenants.core import secret as core_secret
+from neon_tenants.core import steps
+from neon_tenants.core.failure import Done
+from neon_tenants.core.intent import Attempt, Intent, Sent, decode, sight
+from neon_tenants.core.marker import Certificate
+from neon_tenants.core.observed import Lookup, Observed
+from neon_tenants.core.project import SUSPEND, Operation, Progress, compute_differences, project_differences
+from neon_tenants.core.secret import LeftBehind, Ours, SecretObject
+from neon_tenants.kube.errors import KubeError
+from neon_tenants.kube.secrets import Secrets
+from neon_tenants.kube.tenants import Tenants
+from neon_tenants.memory import Memory
+from neon_tenants.neon.client import NeonClient, NewProject
+from neon_tenants.neon.errors import NeonError, unreachable
+from neon_tenants.neon.inventory import Inventory
+
+FIRST_POLL: Final = 1.0
+"""Seconds until Neon's operations are looked at first: most are finished by then, and each look costs a
+request of the budget (reference: performance)."""
+MAX_POLL: Final = 10.0
+FAILED_POLL: Final = 300.0
+"""Seconds until a failed operation is looked at again; Neon may repeat it by itself."""
+LIST_MAX_AGE: Final = 600.0
+"""Seconds. How old a list may be that says of a settled tenant that nothing is to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this operator is."""
+
+    cluster: str
+    """The cluster id in every project's name."""
+    holder: str
+    """This process, for people who read an intent."""
+    intent_lifetime: float
+
+
+class Performer:
+    """Does one step. Raises NeonError and KubeError."""
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        tenants: Tenants,
+        secrets: Secrets,
+        neon: NeonClient,
+        memory: Memory,
+        clock: Callable[[], float],
+        wall_time: Callable[[], str],
+        nonce: Callable[[], str],
+    ) -> None:
+        self._identity = identity
+        self._tenants = tenants
+        self._secrets = secrets
+        self._neon = neon
+        self._alive = Inventory(neon, clock)
+        self._deleted = Inventory(neon, clock, recoverable=True)
+        self._memory = memory
+        self._clock = clock
+        self._wall_time = wall_time
+        self._nonce = nonce
+
+    @singledispatchmethod
+    async def perform(self, step: Any, observed: Observed) -> Observed:
+        """Does the step and returns the world as it is known then."""
+        raise TypeError(f"{type(step).__name__} is no step that can be done ({observed.tenant.name})")
+
+    # --- looks ---------------------------------------------------------------------------------
+
+    @perform.register
+    async def _look_up(self, step: steps.LookUp, observed: Observed) -> Observed:
+        recorded = _recorded_id(observed)
+        if step.fresh:
+            lookup = await self._listed(observed, fresh=True, newer_than=self._clock())
+        else:
+            lookup = await self._listed(observed, fresh=False, newer_than=self._clock() - LIST_MAX_AGE)
+            if recorded is not None and lookup.find(recorded) is None:
+                # Perhaps made since that list; the next one serves all who are younger than it.
+                lookup = await self._listed(observed, fresh=False, newer_than=self._clock())
+        if recorded is not None and lookup.find(recorded) is None:
+            # Renamed by hand, or gone: only the id tells.
+            project = await self._neon.get_project(recorded)
+            lookup = lookup.with_project(project) if project else lookup
+        return replace(observed, lookup=lookup)
+
+    async def _listed(self, observed: Observed, *, fresh: bool, newer_than: float) -> Lookup:
+        projects = await self._alive.in_place(observed.marker, newer_than=newer_than, whole=not fresh)
+        return Lookup(projects, fresh=fresh)
+
+    @perform.register
+    async def _look_up_deleted(self, _step: steps.LookUpDeleted, observed: Observed) -> Observed:
+        deleted = await self._deleted.in_place(observed.marker, newer_than=self._clock())
+        return replace(observed, lookup=replace(_looked_up(observed), recoverable=deleted))
+
+    @perform.register
+    async def _read_certificate(self, step: steps.ReadCertificate, observed: Observed) -> Observed:
+        certificate = await self._neon.certificate(step.project_id)
+        return replace(observed, certificates={**observed.certificates, step.project_id: certificate})
+
+    @perform.register
+    async def _read_project(self, step: steps.ReadProject, observed: Observed) -> Observed:
+        project = await self._neon.get_project(step.project_id)
+        if project is None:
+            raise unreachable("The project went away while it was looked at.", Done.NO)
+        return replace(observed, lookup=_looked_up(observed).with_project(project))
+
+    @perform.register
+    async def _read_endpoints(self, step: steps.ReadEndpoints, observed: Observed) -> Observed:
+        return replace(observed, endpoints=await self._neon.endpoints(step.project_id))
+
+    @perform.register
+    async def _read_operations(self, step: steps.ReadOperations, observed: Observed) -> Observed:
+        found = {operation.id: operation for operation in await self._neon.operations(step.project_id)}
+        knowledge = observed.knowledge
+        awaited = knowledge.operations
+        if awaited is None:
+            awaited = _running(found.values())
+        # The list lags behind: an operation that it does not show yet is not finished.
+        pending = tuple(
+            id_ for id_ in awaited if id_ not in found or found[id_].progress is not Progress.FINISHED
+        )
+        failed = next(
+            (found[id_] for id_ in pending if id_ in found and found[id_].progress is Progress.FAILED), None
+        )
+        delay = FAILED_POLL if failed else min(FIRST_POLL * 2**knowledge.polls, MAX_POLL)
+        return self._remember(
+            observed,
+            operations=pending,
+            polls=knowledge.polls + 1,
+            poll_at=self._clock() + delay,
+            failed=failed,
+        )
+
+    @perform.register
+    async def _read_connection(self, step: steps.ReadConnection, observed: Observed) -> Observed:
+        tenant = observed.tenant
+        connection = await self._neon.connection(step.project_id, database=tenant.database, role=tenant.role)
+        return replace(observed, connection=connection)
+
+    # --- the create ----------------------------------------------------------------------------
+
+    @perform.register
+    async def _declare_intent(self, _step: steps.DeclareIntent, observed: Observed) -> Observed:
+        # The send gate's clock starts before the patch leaves (protocol, rule 4).
+        attempt = Attempt(self._nonce(), self._clock(), self._identity.intent_lifetime)
+        intent = Intent(
+            nonce=attempt.nonce,
+            holder=self._identity.holder,
+            uid=observed.tenant.uid,
+            lifetime=attempt.lifetime,
+            started=self._wall_time(),
+        )
+        # Remembered before: if the answer is lost, the next read may show that we won.
+        observed = self._remember(observed, attempt=attempt)
+        try:
+            tenant = await self._tenants.declare(observed.tenant, intent)
+        except KubeError as error:
+            if error.done is Done.NO:
+                self._remember(observed, attempt=None)
+            raise
+        seen = decode(tenant.annotations.get(names.INTENT), tenant.uid)
+        sighting = sight(observed.knowledge.sighting, seen, tenant.status.resolved_intent, self._clock())
+        return self._remember(replace(observed, tenant=tenant), sighting=sighting)
+
+    @perform.register
+    async def _create_project(self, step: steps.CreateProject, observed: Observed) -> Observed:
+        attempt, tenant = observed.knowledge.attempt, observed.tenant
+        assert attempt is not None
+        new = NewProject(
+            name=observed.marker.project_name,
+            region=step.region,
+            postgres_version=step.postgres_version,
+            database=tenant.database,
+            role=tenant.role,
+            certificate=Certificate.of(observed.marker),
+            limits=step.limits,
+        )
+        # Until an answer proves otherwise, it may have been done: also when this task is cancelled.
+        observed = self._remember(observed, attempt=replace(attempt, sent=Sent.UNKNOWN))
+        try:
+            created = await self._neon.create_project(new, send_before=attempt.send_before)
+        except NeonError as error:
+            if error.failure.done is Done.NO:
+                self._remember(observed, attempt=attempt)
+            raise
+        lookup = _looked_up(observed).with_project(created.project)
+        observed = replace(observed, lookup=lookup, endpoints=created.endpoints)
+        observed = self._started(observed, created.operations)
+        return self._remember(
+            observed,
+            attempt=replace(attempt, sent=Sent.DONE),
+            created=created.project,
+            connection=created.connection,
+            endpoints=created.endpoints,
+        )
+
+    # --- changes to a project ------------------------------------------------------------------
+
+    @perform.register
+    async def _rename_project(self, step: steps.RenameProject, observed: Observed) -> Observed:
+        project, operations = await self._neon.rename_project(step.project_id, step.name)
+        if observed.tenant.deleting:
+            return replace(observed, lookup=None)
+        lookup = _looked_up(observed).with_project(project)
+        return self._started(replace(observed, lookup=lookup), operations)
+
+    @perform.register
+    async def _update_project(self, step: steps.UpdateProject, observed: Observed) -> Observed:
+        project, operations = await self._neon.update_project(step.project_id, step.limits)
+        lookup = _looked_up(observed).with_project(project)
+        observed = self._started(replace(observed, lookup=lookup), operations)
+        return self._taken(observed, project_differences(step.limits, project))
+
+    @perform.register
+    async def _update_endpoint(self, step: steps.UpdateEndpoint, observed: Observed) -> Observed:
+        changed, operations = await self._neon.update_endpoint(
+            step.project_id,
+            step.endpoint_id,
+            compute=step.compute,
+            differing=step.differing,
+            disabled=step.disabled,
+        )
+        endpoints = tuple(changed if e.id == changed.id else e for e in observed.endpoints or ())
+        observed = self._started(replace(observed, endpoints=endpoints), operations)
+        return self._taken(observed, compute_differences(step.compute, changed.compute))
+
+    @perform.register
+    async def _delete_project(self, step: steps.DeleteProject, observed: Observed) -> Observed:
+        await self._neon.delete_project(step.project_id)
+        # Gone only when a list says so (protocol, rule 10).
+        return replace(observed, lookup=None)
+
+    # --- Kubernetes ----------------------------------------------------------------------------
+
+    @perform.register
+    async def _create_secret(self, step: steps.CreateSecret, observed: Observed) -> Observed:
+        return _with_secret(observed, await self._secrets.create(observed.tenant, step.content))
+
+    @perform.register
+    async def _update_secret(self, step: steps.UpdateSecret, observed: Observed) -> Observed:
+        assert isinstance(observed.secret, (Ours, LeftBehind))
+        found = observed.secret.found
+        return _with_secret(observed, await self._secrets.update(observed.tenant, found, step.content))
+
+    @perform.register
+    async def _own_secret(self, _step: steps.OwnSecret, observed: Observed) -> Observed:
+        assert isinstance(observed.secret, Ours)
+        return _with_secret(observed, await self._secrets.own(observed.tenant, observed.secret.found))
+
+    @perform.register
+    async def _remove_finalizer(self, _step: steps.RemoveFinalizer, observed: Observed) -> Observed:
+        await self._tenants.remove_finalizer(observed.tenant)
+        others = tuple(name for name in observed.tenant.finalizers if name != names.FINALIZER)
+        return replace(observed, tenant=replace(observed.tenant, finalizers=others))
+
+    # --- memory --------------------------------------------------------------------------------
+
+    def _remember(self, observed: Observed, **changes: Any) -> Observed:
+        knowledge = replace(observed.knowledge, **changes)
+        self._memory.keep(observed.tenant.uid, knowledge)
+        return replace(observed, knowledge=knowledge)
+
+    def _started(self, observed: Observed, operations: Iterable[Operation]) -> Observed:
+        """Notes the operations that a request started, to be looked at after a moment."""
+        running = (*(observed.knowledge.operations or ()), *_running(operations))
+        return self._remember(
+            observed, operations=running, polls=0, poll_at=self._clock() + FIRST_POLL, failed=None
+        )
+
+    def _taken(self, observed: Observed, differing: frozenset[str]) -> Observed:
+        """Notes what Neon accepted and stored otherwise. It is known to do so with the suspend time only."""
+        if left := differing - {SUSPEND}:
+            raise unreachable(
+                f"Neon accepted the change of {', '.join(sorted(left))} but does not show it yet.", Done.NO
+            )
+        return self._remember(observed, not_taken=observed.knowledge.not_taken | differing)
+
+
+def _recorded_id(observed: Observed) -> str | None:
+    in_secret = observed.secret.project_id if isinstance(observed.secret, Ours) else None
+    return observed.tenant.status.project_id or observed.knowledge.created_id or in_secret
+
+
+def _looked_up(observed: Observed) -> Lookup:
+    assert observed.lookup is not None
+    return observed.lookup
+
+
+def _running(operations: Iterable[Operation]) -> tuple[str, ...]:
+    return tuple(operation.id for operation in operations if operation.progress is Progress.RUNNING)
+
+
+def _with_secret(observed: Observed, found: SecretObject) -> Observed:
+    tenant = observed.tenant
+    return replace(observed, secret=core_secret.state_of(found, uid=tenant.uid, name=tenant.name))

@@ -1,0 +1,245 @@
+"""The operator as one process: its parts put together, its watch started, its end in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import secrets
+import signal
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import kopf
+
+from neon_tenants import handlers
+from neon_tenants.api import names
+from neon_tenants.core.again import Again
+from neon_tenants.kube.client import KubeClient
+from neon_tenants.kube.errors import KubeError
+from neon_tenants.kube.events import Events
+from neon_tenants.kube.secrets import Secrets
+from neon_tenants.kube.tenants import Tenants
+from neon_tenants.memory import Memory
+from neon_tenants.neon.budget import Budget
+from neon_tenants.neon.client import NeonClient
+from neon_tenants.neon.http import Http
+from neon_tenants.neon.key import ApiKey
+from neon_tenants.perform import Identity, Performer
+from neon_tenants.queue import Key, Lane, Queue
+from neon_tenants.reconcile import Reconciler
+from neon_tenants.roster import Roster
+from neon_tenants.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+KEY_POLL: Final = 2.0
+"""Seconds between looks at the API key's file. A mounted Secret sends no event."""
+START_DELAYS: Final = (1.0, 2.0, 5.0, 10.0)
+"""Seconds between tries while the API server or the CRDs are not there; the last one repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """The parts of a running operator."""
+
+    settings: Settings
+    kube: KubeClient
+    tenants: Tenants
+    key: ApiKey
+    queue: Queue
+    roster: Roster
+    memory: Memory
+    reconciler: Reconciler
+
+    async def reconcile(self, key: Key) -> Again:
+        """One pass for a key of the queue."""
+        again = await self.reconciler.reconcile(key.namespace, key.name)
+        if again.gone:
+            # The watch may have missed it: Kopf notices no deletion across a new list.
+            self.roster.drop_tenant(key)
+        return again
+
+
+@asynccontextmanager
+async def assemble(settings: Settings) -> AsyncIterator[Operator]:
+    """Puts the parts together."""
+    clock = time.monotonic
+    key = ApiKey(settings.api_key_file, clock)
+    memory, roster = Memory(), Roster()
+    holder = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    identity = Identity(settings.cluster_id, holder, settings.intent_lifetime)
+    async with AsyncExitStack() as stack:
+        kube = await stack.enter_async_context(
+            KubeClient.connect(kubeconfig=settings.kubeconfig, context=settings.kube_context)
+        )
+        http = await stack.enter_async_context(
+            Http.connect(
+                settings.api_url,
+                key=key,
+                budget=Budget(settings.requests_per_minute, clock),
+                clock=clock,
+                timeout=settings.request_timeout,
+            )
+        )
+        neon = NeonClient(http, org_id=settings.org_id)
+        tenants, secret_store = Tenants(kube), Secrets(kube)
+        performer = Performer(
+            identity=identity,
+            tenants=tenants,
+            secrets=secret_store,
+            neon=neon,
+            memory=memory,
+            clock=clock,
+            wall_time=_wall_time,
+            nonce=lambda: secrets.token_hex(8),
+        )
+        reconciler = Reconciler(
+            identity=identity,
+            tenants=tenants,
+            secrets=secret_store,
+            events=Events(kube, instance=holder, clock=clock, token=lambda: secrets.token_hex(8)),
+            performer=performer,
+            memory=memory,
+            tier=roster.tier,
+            clock=clock,
+            epoch=time.time,
+            wall_time=_wall_time,
+        )
+        queue = Queue(dice=random.random, max_delay=settings.retry_max)
+        yield Operator(settings, kube, tenants, key, queue, roster, memory, reconciler)
+
+
+async def run(settings: Settings, *, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:
+    """Runs the operator until `stop` is set or a signal asks for the end; sets `ready` when it watches."""
+    _take_signals(stop)
+    async with AsyncExitStack() as stack:
+        operator = await stack.enter_async_context(assemble(settings))
+        # All of our tasks start before Kopf: when it ends, it cancels whatever began after it.
+        await stack.enter_async_context(
+            operator.queue.working(operator.reconcile, workers=settings.workers, grace=settings.grace)
+        )
+        chores = await stack.enter_async_context(_chores(operator))
+        watch = asyncio.create_task(_watch(operator, stop, ready))
+        await asyncio.wait({watch, *chores}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (watch, *chores):
+            if task.done():
+                task.result()  # a chore ends only by an error, which ends the process
+        stop.set()
+        await watch
+    logger.info("The operator has stopped.")
+
+
+async def _watch(operator: Operator, stop: asyncio.Event, ready: asyncio.Event | None) -> None:
+    """Lets Kopf watch; starts it again when its watch breaks for good."""
+    triggers = handlers.Triggers(queue=operator.queue, roster=operator.roster, memory=operator.memory)
+    namespaces = operator.settings.watch_namespaces
+    while not stop.is_set():
+        if not await _cluster_is_ready(operator, stop):
+            return
+        started = asyncio.Event()
+        starting = asyncio.create_task(_started(started, stop, ready))
+        try:
+            await kopf.operator(
+                registry=handlers.registry(triggers, operator.kube.login),
+                settings=handlers.settings(),
+                standalone=True,
+                clusterwide=not namespaces,
+                namespaces=namespaces,
+                stop_flag=stop,
+                ready_flag=started,
+            )
+        # Kopf ends with whatever error its watch met: an expired list, a CRD that went away.
+        except Exception as error:  # noqa: BLE001
+            logger.error("The watch ended and is started again.", extra={"error": type(error).__name__})  # noqa: TRY400
+            await _pause(stop, START_DELAYS[0])
+        else:
+            return  # a signal, or the stop flag
+        finally:
+            starting.cancel()
+
+
+async def _started(started: asyncio.Event, stop: asyncio.Event, ready: asyncio.Event | None) -> None:
+    """Takes the signals back from Kopf, which after one of its own waits 5 s for our stop flag's waiter."""
+    await started.wait()
+    _take_signals(stop)
+    logger.info("The operator is watching.")
+    if ready is not None:
+        ready.set()
+
+
+def _take_signals(stop: asyncio.Event) -> None:
+    if threading.current_thread() is threading.main_thread():
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+
+
+async def _cluster_is_ready(operator: Operator, stop: asyncio.Event) -> bool:
+    """Waits until the API server serves our resources, and reads the tiers; false when asked to stop."""
+    kinds = frozenset({names.TENANT_DATABASES, names.DATABASE_TIERS})
+    delays = iter(START_DELAYS)
+    delay = START_DELAYS[0]
+    while not stop.is_set():
+        try:
+            if await operator.kube.serves(names.GROUP, names.VERSION, kinds):
+                # Before the tenants are listed: whether one is settled depends on its tier.
+                for tier in await operator.tenants.tiers():
+                    operator.roster.put_tier(tier)
+                return True
+            logger.warning("The CRDs are not installed. Install them with: kubectl apply -f crds/ (waiting)")
+        except KubeError as error:
+            logger.warning("The cluster is not ready (waiting).", extra={"why": str(error)})
+        delay = next(delays, delay)
+        await _pause(stop, delay)
+    return False
+
+
+@asynccontextmanager
+async def _chores(operator: Operator) -> AsyncIterator[set[asyncio.Task[None]]]:
+    tasks = {asyncio.create_task(_watch_key(operator)), asyncio.create_task(_resync(operator))}
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _watch_key(operator: Operator) -> None:
+    """Ends every back-off when the API key's file changes: its old content may have been the cause."""
+    known = operator.key.fingerprint()
+    while True:
+        await asyncio.sleep(KEY_POLL)
+        found = operator.key.fingerprint()
+        if found != known:
+            known = found
+            logger.info("The API key's file has changed.")
+            operator.queue.expedite()
+
+
+async def _resync(operator: Operator) -> None:
+    """Looks at every tenant in passing, for what no event told: an edited Secret, a deleted project."""
+    while True:
+        await asyncio.sleep(operator.settings.resync_interval * random.uniform(0.9, 1.1))  # noqa: S311 - jitter
+        for key in operator.roster.tenants():
+            operator.queue.add(key, Lane.RESYNC)
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
+
+
+def _wall_time() -> str:
+    """RFC 3339 in whole seconds, as metav1.Time."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

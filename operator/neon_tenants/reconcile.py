@@ -1,0 +1,179 @@
+"""The reconcile loop: observe, ask the plan for one step, perform it, ask again; then tell the reader.
+
+Whatever starts a pass (an event, a tier that changed, a retry, a deletion, the clock) calls the same
+function with the same argument.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from neon_tenants.api import names
+from neon_tenants.api.conditions import Reason
+from neon_tenants.core import event as core_event
+from neon_tenants.core import plan
+from neon_tenants.core import secret as core_secret
+from neon_tenants.core import status as core_status
+from neon_tenants.core.again import Again
+from neon_tenants.core.entitlement import Tier
+from neon_tenants.core.failure import Failure
+from neon_tenants.core.intent import IntentState, decode, sight
+from neon_tenants.core.knowledge import Knowledge
+from neon_tenants.core.observed import Lookup, Observed, Tenant
+from neon_tenants.core.status import Verdict
+from neon_tenants.core.steps import Leave, Rest, Wait
+from neon_tenants.kube.errors import ConflictError
+from neon_tenants.kube.errors import NotFoundError as GoneError
+from neon_tenants.kube.events import Events
+from neon_tenants.kube.secrets import Secrets
+from neon_tenants.kube.tenants import Tenants
+from neon_tenants.memory import Memory
+from neon_tenants.neon.errors import NeonError, NotFoundError
+from neon_tenants.perform import Identity, Performer
+
+logger = logging.getLogger(__name__)
+
+
+class Reconciler:
+    """Brings one tenant to where its spec wants it, and keeps it there."""
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        tenants: Tenants,
+        secrets: Secrets,
+        events: Events,
+        performer: Performer,
+        memory: Memory,
+        tier: Callable[[str], Tier | None],
+        clock: Callable[[], float],
+        epoch: Callable[[], float],
+        wall_time: Callable[[], str],
+    ) -> None:
+        self._identity = identity
+        self._tenants = tenants
+        self._secrets = secrets
+        self._events = events
+        self._performer = performer
+        self._memory = memory
+        self._tier = tier
+        self._clock = clock
+        self._epoch = epoch
+        self._wall_time = wall_time
+
+    async def reconcile(self, namespace: str, name: str) -> Again:
+        """One pass. Returns when to look again.
+
+        Raises:
+            KubeError: the API server could not be asked or told. Nothing is lost: the next pass reads again.
+        """
+        observed = await self._observe(namespace, name)
+        if observed is None:
+            return Again(gone=True)
+        try:
+            while True:
+                step = plan.next_step(replace(observed, now=self._clock()))
+                if isinstance(step, (Rest, Wait, Leave)):
+                    return await self._end(observed, step)
+                logger.debug("step", extra={"step": type(step).__name__, "tenant": f"{namespace}/{name}"})
+                observed = await self._performer.perform(step, observed)
+                if event := core_event.of_step(step):
+                    await self._events.post(observed.tenant, event)
+        except NeonError as error:
+            return await self._failed(observed, error)
+        except (ConflictError, GoneError):
+            # Somebody wrote in between, or deleted: what was decided is void.
+            return Again(backoff=True)
+
+    async def _observe(self, namespace: str, name: str) -> Observed | None:
+        """What the plan needs at least: the resource, its tier, its Secret, and our memory of it."""
+        tenant = await self._tenants.get(namespace, name)
+        if tenant is None:
+            return None
+        now = self._clock()
+        tier = self._tier(tenant.spec.tier) or await self._tenants.tier(tenant.spec.tier)
+        found = await self._secrets.get(namespace, tenant.secret_name)
+        seen = decode(tenant.annotations.get(names.INTENT), tenant.uid)
+        knowledge = self._memory.of(tenant.uid)
+        knowledge = replace(
+            knowledge, sighting=sight(knowledge.sighting, seen, tenant.status.resolved_intent, now)
+        )
+        created = knowledge.created
+        observed = Observed(
+            cluster=self._identity.cluster,
+            now=now,
+            intent_lifetime=self._identity.intent_lifetime,
+            age=self._epoch() - tenant.created,
+            tenant=tenant,
+            tier=tier,
+            namespace_labels=await self._labels(tenant, tier),
+            older_tenants=await self._older(tenant, tier),
+            secret=core_secret.state_of(found, uid=tenant.uid, name=name),
+            knowledge=knowledge,
+            # Our own POST's answer is as good as a list that begins now, except for a release.
+            lookup=Lookup((created,), fresh=True) if created and not tenant.deleting else None,
+            endpoints=knowledge.endpoints,
+        )
+        if not observed.settled and knowledge.waiting_since is None:
+            observed = replace(observed, knowledge=replace(knowledge, waiting_since=now))
+        self._memory.keep(tenant.uid, observed.knowledge)
+        return observed
+
+    async def _labels(self, tenant: Tenant, tier: Tier | None) -> dict[str, str] | None:
+        asks = tier is not None and tier.spec.namespace_selector is not None
+        return await self._tenants.namespace_labels(tenant.namespace) if asks else None
+
+    async def _older(self, tenant: Tenant, tier: Tier | None) -> int | None:
+        limited = tier is not None and tier.spec.max_tenants_per_namespace is not None
+        new = not tenant.has_finalizer and not tenant.deleting
+        return await self._tenants.older_in_tier(tenant) if limited and new else None
+
+    async def _end(self, observed: Observed, pause: Rest | Wait | Leave) -> Again:
+        """Tells the reader, drops what need not be remembered, and says when to look again."""
+        uid = observed.tenant.uid
+        if isinstance(pause, Leave):
+            self._memory.forget(uid)
+            return Again()
+        version = await self._tell(observed, Verdict.of(pause))
+        if isinstance(pause, Wait):
+            return Again(after=pause.again, backoff=pause.again is None, within=pause.within, version=version)
+        if pause.applied:
+            knowledge = observed.knowledge
+            alive = observed.intent_state is IntentState.ALIVE
+            self._memory.keep(uid, Knowledge(knowledge.sighting, knowledge.attempt) if alive else Knowledge())
+        return Again(after=pause.again, version=version)
+
+    async def _failed(self, observed: Observed, error: NeonError) -> Again:
+        """A request to Neon failed: back off alone. Only a tenant that is not as it should be says so."""
+        failure = error.failure
+        if isinstance(error, NotFoundError):
+            message = "A part of the project went away while it was looked at. It is looked at again."
+            failure = Failure(Reason.NEON_UNREACHABLE, message, failure.done)
+        tenant = observed.tenant
+        logger.info(
+            "pass failed",
+            extra={
+                "tenant": f"{tenant.namespace}/{tenant.name}",
+                "reason": failure.reason,
+                "why": failure.message,
+            },
+        )
+        # A step may have put more into the memory before its request failed.
+        observed = replace(observed, knowledge=self._memory.of(tenant.uid), now=self._clock())
+        version = tenant.version
+        if not observed.settled:
+            version = await self._tell(observed, Verdict.failed(failure))
+        return Again(after=failure.retry_after, backoff=True, version=version)
+
+    async def _tell(self, observed: Observed, verdict: Verdict) -> int:
+        """Writes the status where a reader would notice; returns the newest version that we know."""
+        new = core_status.updated(observed, verdict, self._wall_time())
+        if not core_status.is_due(observed, verdict) or new == observed.tenant.status:
+            return observed.tenant.version
+        tenant = await self._tenants.write_status(observed.tenant, new)
+        if event := core_event.of_verdict(observed, verdict):
+            await self._events.post(tenant, event)
+        return tenant.version

@@ -1,0 +1,109 @@
+"""What the operator is told at its start, by flags and `NEON_TENANTS_*` variables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+ENVIRONMENT_PREFIX = "NEON_TENANTS_"
+
+DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+
+
+class Settings(BaseModel):
+    """The operator's settings. Each becomes a flag and an environment variable; see `cli`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cluster_id: str = Field(
+        pattern=r"^[a-z0-9]([-a-z0-9]{0,10}[a-z0-9])?$",
+        description="Name of this cluster in every Neon project's name: up to 12 lower-case letters, digits "
+        "and '-'. Choose it once and keep it, also when the cluster is rebuilt. Two clusters that share a "
+        "Neon organization need two names.",
+    )
+    api_key_file: Path = Field(
+        description="File with Neon's API key. It is read again for each request, so a changed key needs no "
+        "restart.",
+    )
+    api_url: str = Field(
+        default="https://console.neon.tech/api/v2", description="Address of Neon's API. https, or loopback."
+    )
+    org_id: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9-]{1,60}$",
+        description="The Neon organization. Required by Neon for a personal key; an organization's key has "
+        "its own.",
+    )
+    watch_namespaces: tuple[DnsLabel, ...] = Field(
+        default=(),
+        description="Namespaces to watch, separated by commas. Left out: all.",
+    )
+    kubeconfig: Path | None = Field(
+        default=None,
+        description="Kubeconfig to use. Left out: the service account of this pod, or else $KUBECONFIG.",
+    )
+    kube_context: str | None = Field(
+        default=None, description="Context of the kubeconfig. Left out: its current one."
+    )
+    workers: int = Field(default=32, ge=1, le=256, description="Tenants worked on at the same time.")
+    requests_per_minute: int = Field(
+        default=560,
+        ge=10,
+        le=100_000,
+        description="Requests to Neon in any 60 seconds. Neon allows 700 to an account, people in its "
+        "console included; the default is 80 % of that.",
+    )
+    request_timeout: float = Field(
+        default=60.0, gt=0, le=600, description="Seconds until a request to Neon is given up."
+    )
+    intent_lifetime: float = Field(
+        default=300.0,
+        gt=0,
+        le=3600,
+        description="Seconds for which a declared create is honored. A create that was cut off by a crash "
+        "waits so long. At least four times the request timeout.",
+    )
+    resync_interval: float = Field(
+        default=3600.0,
+        ge=1,
+        le=86400,
+        description="Seconds between looks in passing at every tenant and its Secret.",
+    )
+    retry_max: float = Field(
+        default=300.0,
+        ge=1,
+        le=3600,
+        description="The longest delay, in seconds, between retries of a tenant.",
+    )
+    grace: float = Field(
+        default=25.0,
+        ge=0,
+        le=600,
+        description="Seconds that running work gets at shutdown. Keep it below the pod's "
+        "terminationGracePeriodSeconds.",
+    )
+    log_level: str = Field(
+        default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR."
+    )
+
+    @field_validator("api_url")
+    @classmethod
+    def _safe_url(cls, url: str) -> str:
+        parts = urlsplit(url)
+        loopback = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
+            raise ValueError("the key must not travel in the clear: use https, or http on loopback")
+        if not parts.hostname or parts.username or parts.query or parts.fragment:
+            raise ValueError("must be an address such as https://console.neon.tech/api/v2")
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _a_post_fits_its_intent(self) -> Self:
+        # A POST leaves in the first half of the lifetime; the rest must hold its time-out and Neon's own
+        # time to finish it and to list the project (design: protocol, rules 4 and 5).
+        if self.request_timeout > self.intent_lifetime / 4:
+            raise ValueError("request_timeout must be at most a quarter of intent_lifetime")
+        return self
