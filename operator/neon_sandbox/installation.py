@@ -1,0 +1,83 @@
+"""The operator as users have it: CRDs applied, and a process under its own service account."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from neon_sandbox import manifests
+from neon_sandbox.child import Child
+from neon_sandbox.controlplane import ControlPlane
+
+NAMESPACE: Final = "neon-tenant-operator"
+SERVICE_ACCOUNT: Final = "neon-tenant-operator"
+
+
+class KubectlError(Exception):
+    """A kubectl command failed; the message holds what it said."""
+
+
+async def kubectl(plane: ControlPlane, *arguments: str | Path, stdin: str | None = None) -> str:
+    """Runs kubectl as cluster-admin; returns what it printed. Raises KubectlError."""
+    process = await asyncio.create_subprocess_exec(
+        plane.kubectl,
+        *map(str, arguments),
+        stdin=asyncio.subprocess.PIPE if stdin is not None else asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={"PATH": os.defpath, **plane.kubectl_env},
+    )
+    output, errors = await process.communicate(stdin.encode() if stdin is not None else None)
+    if process.returncode != 0:
+        raise KubectlError(f"kubectl {' '.join(map(str, arguments))} failed:\n{errors.decode().strip()}")
+    return output.decode()
+
+
+async def install(plane: ControlPlane) -> None:
+    """Applies the CRDs and the operator's permissions, and waits until the CRDs are served."""
+    await kubectl(plane, "apply", "-f", "-", stdin=manifests.crds())
+    await kubectl(plane, "apply", "-f", manifests.example(manifests.RBAC))
+    await kubectl(plane, "wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    # The garbage collector would learn of the new kinds only within half a minute.
+    await plane.restart_controller_manager()
+
+
+async def write_operator_kubeconfig(plane: ControlPlane, path: Path) -> None:
+    """A kubeconfig with exactly the permissions that the operator ships with."""
+    token = await kubectl(plane, "create", "token", SERVICE_ACCOUNT, "-n", NAMESPACE, "--duration=24h")
+    plane.write_kubeconfig(path, token=token.strip(), namespace=NAMESPACE)
+
+
+@asynccontextmanager
+async def operator(
+    folder: Path, *, kubeconfig: Path, settings: Mapping[str, str], name: str = "operator"
+) -> AsyncIterator[Child]:
+    """Runs `neon-tenant-operator run` until the block ends; its log is `<folder>/<name>.log`.
+
+    `settings` are its NEON_TENANTS_ variables without that prefix.
+    """
+    program = Path(sys.executable).with_name("neon-tenant-operator")
+    found = str(program) if program.exists() else shutil.which("neon-tenant-operator")
+    if found is None:
+        raise FileNotFoundError(
+            "neon-tenant-operator is not installed in this environment. Run `make setup`."
+        )
+    variables = {f"NEON_TENANTS_{key.upper()}": value for key, value in settings.items()}
+    env = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(folder),
+        "PYTHONWARNINGS": os.environ.get("PYTHONWARNINGS", ""),
+        "NEON_TENANTS_KUBECONFIG": str(kubeconfig),
+        **variables,
+    }
+    child = await Child.start("the operator", [found, "run"], log=folder / f"{name}.log", env=env, cwd=folder)
+    try:
+        yield child
+    finally:
+        await child.stop(grace=30.0)

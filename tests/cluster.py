@@ -1,0 +1,190 @@
+"""A cluster as its users see it: objects in, objects out, and waiting for what must come."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final, Self, TypeVar
+
+import httpx
+import yaml
+
+from neon_sandbox.controlplane import ControlPlane
+
+Object = dict[str, Any]
+T = TypeVar("T")
+
+PATIENCE: Final = 40.0
+"""Seconds until a condition that must come is given up. Never a measure of speed."""
+
+_PATHS: Final = {
+    "TenantDatabase": "/apis/neontenants.io/v1alpha1/namespaces/{namespace}/tenantdatabases",
+    "DatabaseTier": "/apis/neontenants.io/v1alpha1/databasetiers",
+    "Secret": "/api/v1/namespaces/{namespace}/secrets",
+    "Namespace": "/api/v1/namespaces",
+    "Event": "/apis/events.k8s.io/v1/namespaces/{namespace}/events",
+}
+
+
+class RefusedError(Exception):
+    """The API server refused; the text is what it would tell a user of kubectl."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+async def until(look: Callable[[], Awaitable[T | None]], what: str) -> T:
+    """Looks until the answer is something, and returns it."""
+    deadline = time.monotonic() + PATIENCE
+    while not (answer := await look()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited in vain until {what}")
+        await asyncio.sleep(0.05)
+    return answer
+
+
+class Cluster:
+    """One namespace of a cluster, as somebody with this token sees it."""
+
+    def __init__(self, http: httpx.AsyncClient, namespace: str) -> None:
+        self._http = http
+        self.namespace = namespace
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(
+        cls, plane: ControlPlane, namespace: str, *, token: str | None = None
+    ) -> AsyncIterator[Self]:
+        """As cluster-admin, or as the owner of `token`."""
+        if token is None:
+            config = yaml.safe_load(plane.kubeconfig.read_text())
+            token = config["users"][0]["user"]["token"]
+        context = ssl.create_default_context(cafile=plane.ca_file)
+        headers = {"Authorization": f"Bearer {token}", "User-Agent": "test"}
+        async with httpx.AsyncClient(
+            base_url=plane.url, verify=context, headers=headers, timeout=20, trust_env=False
+        ) as http:
+            yield cls(http, namespace)
+
+    async def request(self, method: str, path: str, **options: Any) -> Any:
+        """One request; raises RefusedError with the API server's words."""
+        answer = await self._http.request(method, path, **options)
+        body = answer.json()
+        if answer.is_error:
+            raise RefusedError(answer.status_code, body.get("message", ""))
+        return body
+
+    def _path(self, kind: str, name: str | None = None) -> str:
+        path = _PATHS[kind].format(namespace=self.namespace)
+        return path if name is None else f"{path}/{name}"
+
+    async def create(self, manifest: Object) -> Object:
+        """Creates an object."""
+        result: Object = await self.request("POST", self._path(manifest["kind"]), json=manifest)
+        return result
+
+    async def get(self, kind: str, name: str) -> Object | None:
+        """An object; None where there is none."""
+        try:
+            found: Object = await self.request("GET", self._path(kind, name))
+        except RefusedError as error:
+            if error.status != 404:
+                raise
+            return None
+        return found
+
+    async def list(self, kind: str) -> list[Object]:
+        """All objects of a kind."""
+        items: list[Object] = (await self.request("GET", self._path(kind)))["items"]
+        return items
+
+    async def patch(self, kind: str, name: str, change: Object, *, subresource: str = "") -> Object:
+        """A merge patch, as `kubectl patch --type=merge` sends it."""
+        path = self._path(kind, name) + subresource
+        headers = {"Content-Type": "application/merge-patch+json"}
+        patched: Object = await self.request("PATCH", path, json=change, headers=headers)
+        return patched
+
+    async def replace(self, manifest: Object) -> Object:
+        """Replaces an object, as `kubectl replace` does."""
+        path = self._path(manifest["kind"], manifest["metadata"]["name"])
+        replaced: Object = await self.request("PUT", path, json=manifest)
+        return replaced
+
+    async def delete(self, kind: str, name: str, **options: Any) -> None:
+        """Deletes an object; its finalizers may keep it."""
+        await self.request("DELETE", self._path(kind, name), **options)
+
+    # --- tenants -------------------------------------------------------------------------------
+
+    async def tenant(self, name: str = "acme") -> Object:
+        """A TenantDatabase that must be there."""
+        found = await self.get("TenantDatabase", name)
+        assert found is not None, f"no TenantDatabase {name}"
+        return found
+
+    async def until_tenant(self, name: str, check: Callable[[Object], Any], what: str) -> Object:
+        """Waits until the TenantDatabase is as `check` wants it."""
+
+        async def look() -> Object | None:
+            found = await self.get("TenantDatabase", name)
+            last.append(found)
+            return found if found is not None and check(found) else None
+
+        last: list[Object | None] = []
+        try:
+            return await until(look, what)
+        except AssertionError as error:
+            found = last[-1] or {}
+            found.get("metadata", {}).pop("managedFields", None)
+            raise AssertionError(f"{error}; it is\n{yaml.safe_dump(found)}") from None
+
+    async def until_ready(self, name: str = "acme") -> Object:
+        """Waits until the spec of this moment is applied."""
+        return await self.until_tenant(name, is_ready, f"{name} is Ready")
+
+    async def until_reason(self, reason: str, name: str = "acme") -> Object:
+        """Waits until Ready is not True, for this reason."""
+        return await self.until_tenant(
+            name,
+            lambda found: (c := condition(found, "Ready"))["status"] != "True" and c["reason"] == reason,
+            f"{name} says {reason}",
+        )
+
+    async def until_gone(self, kind: str, name: str) -> None:
+        """Waits until there is no such object."""
+
+        async def gone() -> bool:
+            return await self.get(kind, name) is None
+
+        await until(gone, f"{kind} {name} is gone")
+
+    async def secret(self, name: str = "acme-database") -> dict[str, str]:
+        """The text in a Secret that must be there."""
+        found = await self.get("Secret", name)
+        assert found is not None, f"no Secret {name}"
+        return decoded(found)
+
+
+def decoded(secret: Object) -> dict[str, str]:
+    """The text in a Secret."""
+    return {key: base64.b64decode(value).decode() for key, value in secret.get("data", {}).items()}
+
+
+def condition(found: Object, kind: str) -> Object:
+    """A condition of a resource; an empty one where there is none."""
+    conditions = found.get("status", {}).get("conditions", [])
+    return next((c for c in conditions if c["type"] == kind), {"status": "", "reason": "", "message": ""})
+
+
+def is_ready(found: Object) -> bool:
+    """As `kubectl wait --for=condition=Ready` sees it."""
+    generation = found["metadata"]["generation"]
+    ready = condition(found, "Ready")
+    seen = (ready.get("observedGeneration"), found["status"].get("observedGeneration"))
+    return ready["status"] == "True" and seen == (generation, generation)

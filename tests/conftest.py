@@ -1,0 +1,53 @@
+"""What all tests on real parts share: one control plane and one PostgreSQL for each test process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from neon_sandbox import installation
+from neon_sandbox.controlplane import ControlPlane, prepare
+from neon_sandbox.emulator.postgres.server import PostgresServer
+from scene import Scene, playing
+
+
+@pytest.fixture(scope="session")
+async def plane() -> AsyncIterator[ControlPlane]:
+    """A real Kubernetes with the CRDs and the operator's permissions installed."""
+    binaries = await prepare(os.environ.get("K8S_VERSION") or None)
+    async with ControlPlane.start(binaries) as plane:
+        await installation.install(plane)
+        yield plane
+
+
+@pytest.fixture(scope="session")
+async def postgres() -> AsyncIterator[PostgresServer]:
+    """A real PostgreSQL."""
+    async with PostgresServer.start() as server:
+        yield server
+
+
+@pytest.fixture
+async def scene(plane: ControlPlane, postgres: PostgresServer, tmp_path: Path) -> AsyncIterator[Scene]:
+    """A namespace, a Neon, and the tiers; no operator yet."""
+    async with playing(plane, postgres, tmp_path) as scene:
+        await scene.create_tiers()
+        yield scene
+
+
+@pytest.fixture
+async def unconnected(plane: ControlPlane, tmp_path: Path) -> AsyncIterator[Scene]:
+    """The same without PostgreSQL: nobody can log in, and Neon's operations take what its knob says."""
+    async with playing(plane, None, tmp_path) as scene:
+        await scene.create_tiers()
+        yield scene
+
+
+@pytest.fixture
+async def running(scene: Scene) -> Scene:
+    """The same, with an operator."""
+    await scene.start_operator()
+    return scene

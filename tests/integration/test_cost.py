@@ -1,0 +1,172 @@
+"""What a tenant costs the API server and Neon, counted at both; and that no login is mixed up in a crowd."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import psycopg
+
+from cluster import until
+from neon_sandbox.controlplane import Request
+from scene import OPERATOR_USER, Scene, query
+
+LIST = ("GET", "/projects")
+
+
+def kinds(writes: list[Request]) -> Counter[tuple[str, str, str]]:
+    return Counter((w.verb, w.resource, w.subresource) for w in writes)
+
+
+async def crowd(scene: Scene, count: int) -> list[str]:
+    names = [f"t{number}" for number in range(count)]
+    await asyncio.gather(*(scene.create(name) for name in names))
+    for name in names:
+        await scene.cluster.until_ready(name)
+    return names
+
+
+async def test_a_create_takes_three_writes_and_three_requests(unconnected: Scene) -> None:
+    await unconnected.start_operator()
+    await unconnected.create()
+    await unconnected.cluster.until_ready()
+    assert kinds(unconnected.writes()) == {
+        ("patch", "tenantdatabases", ""): 1,
+        ("create", "secrets", ""): 1,
+        ("patch", "tenantdatabases", "status"): 1,
+    }
+    assert unconnected.neon.requests.counters == {
+        (*LIST, 200): 1,
+        ("POST", "/projects", 201): 1,
+        ("GET", "/projects/{project_id}/operations", 200): 1,
+    }
+
+
+async def test_a_hundred_creates_at_once_take_three_writes_and_little_more_than_two_requests_each(
+    unconnected: Scene,
+) -> None:
+    await unconnected.start_operator()
+    await crowd(unconnected, 100)
+    assert kinds(unconnected.writes()) == {
+        ("patch", "tenantdatabases", ""): 100,
+        ("create", "secrets", ""): 100,
+        ("patch", "tenantdatabases", "status"): 100,
+    }
+    assert unconnected.requests("POST", "/projects") == 100
+    assert unconnected.neon.requests.count() <= 220, unconnected.neon.requests.counters
+
+
+async def test_a_tier_change_takes_one_write_and_a_delete_two(unconnected: Scene) -> None:
+    await unconnected.start_operator()
+    await unconnected.create()
+    await unconnected.cluster.until_ready()
+    before = kinds(unconnected.writes())
+    await unconnected.change(tier=unconnected.tiers["pro"])
+    await unconnected.cluster.until_ready()
+    changed = kinds(unconnected.writes())
+    # The event tells a person; a tier that changes under all its tenants posts none.
+    assert changed - before == {("patch", "tenantdatabases", "status"): 1, ("create", "events", ""): 1}
+    await unconnected.cluster.delete("TenantDatabase", "acme")
+    await unconnected.cluster.until_gone("TenantDatabase", "acme")
+    assert kinds(unconnected.writes()) - changed == {
+        ("update", "secrets", ""): 1,
+        ("patch", "tenantdatabases", ""): 1,
+        ("create", "events", ""): 1,
+    }
+
+
+async def test_at_rest_nothing_is_written_and_neon_is_asked_for_nothing_by_tenant(unconnected: Scene) -> None:
+    await unconnected.start_operator(resync_interval="1")
+    names = await crowd(unconnected, 5)
+
+    async def looks() -> int:
+        return sum(
+            r.verb == "get" and r.resource == "secrets" and r.namespace == unconnected.namespace
+            for r in unconnected.plane.requests()
+        )
+
+    written, looked = len(unconnected.writes()), await looks()
+    unconnected.neon.requests.clear()
+
+    async def passed_often() -> bool:
+        return await looks() >= looked + 4 * len(names)
+
+    await until(passed_often, "every tenant was looked at four times in passing")
+    assert len(unconnected.writes()) == written
+    assert set(unconnected.neon.requests.counters) <= {(*LIST, 200)}
+    assert unconnected.requests(*LIST) <= 2  # the last from before the crowd, and one for all of it
+
+
+async def test_a_restart_writes_nothing_and_asks_neon_for_nothing(unconnected: Scene) -> None:
+    await unconnected.start_operator()
+    await crowd(unconnected, 20)
+    await unconnected.stop_operators()
+    written = len(unconnected.writes())
+    unconnected.neon.requests.clear()
+    await unconnected.start_operator()
+    await unconnected.create("one-more")
+    await unconnected.cluster.until_ready("one-more")
+    assert len(unconnected.writes()) == written + 3
+    assert unconnected.neon.requests.count() == 3, unconnected.neon.requests.counters
+
+
+async def test_no_window_of_a_minute_sees_more_than_our_share(unconnected: Scene) -> None:
+    """A small share, so that it is used up at once; the budget's own tests cover the rest."""
+    await unconnected.start_operator(requests_per_minute="30", intent_lifetime="300")
+    for number in range(12):
+        await unconnected.create(f"t{number}")
+    for number in range(12):
+        await unconnected.cluster.until_ready(f"t{number}")
+    times = [entry.at for entry in unconnected.neon.requests]
+    assert len(times) > 12
+    assert all(sum(start <= other < start + 60 for other in times) <= 30 for start in times)
+    assert unconnected.neon.requests.count(status=429) == 0
+
+
+async def seed(scene: Scene) -> None:
+    """Writes into each database whose project it is, by what Neon itself knows."""
+    for project in scene.neon.store:
+        branch = project.default_branch
+        described = next(p for p in scene.projects() if p["id"] == project.id)
+        async with await psycopg.AsyncConnection.connect(
+            host="127.0.0.1",
+            port=described["endpoints"][0]["port"],
+            dbname="app",
+            user="app_owner",
+            password=branch.roles["app_owner"].password,
+            autocommit=True,
+        ) as connection:
+            await connection.execute("CREATE TABLE owner (uid text)")
+            await connection.execute(
+                "INSERT INTO owner VALUES (%s)", (branch.annotations["neontenants.io/uid"],)
+            )
+
+
+async def test_in_a_crowd_with_shuffled_and_delayed_answers_every_secret_opens_its_own_database(
+    running: Scene,
+) -> None:
+    running.neon.knobs.jitter = {
+        "POST /projects": 1.0,
+        "GET /projects": 0.3,
+        "GET /projects/{project_id}/operations": 0.5,
+    }
+    names = await crowd(running, 100)
+    assert running.requests("POST", "/projects") == 100
+    await seed(running)
+    for name in names:
+        uid = (await running.cluster.tenant(name))["metadata"]["uid"]
+        assert (
+            await query((await running.cluster.secret(f"{name}-database"))["uri"], "SELECT uid FROM owner")
+            == uid
+        )
+
+
+async def test_the_operator_writes_nowhere_but_in_its_tenants_namespaces(running: Scene) -> None:
+    """Invariant I9, by the audit log: other namespaces see no write of this operator's tenants."""
+    await running.create()
+    await running.cluster.until_ready()
+    await running.cluster.delete("TenantDatabase", "acme")
+    await running.cluster.until_gone("TenantDatabase", "acme")
+    writes = [r for r in running.plane.requests() if r.is_write and r.user == OPERATOR_USER]
+    assert {w.resource for w in writes} <= {"tenantdatabases", "secrets", "events"}
+    assert all(w.namespace.endswith("-ns") for w in writes)

@@ -1,0 +1,232 @@
+"""The scene of an integration test: a namespace, a Neon of its own, an operator process, and logins."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import psycopg
+import yaml
+
+from cluster import Cluster, Object, until
+from neon_sandbox import installation, manifests
+from neon_sandbox.child import Child
+from neon_sandbox.controlplane import ControlPlane, Request
+from neon_sandbox.emulator.emulator import Emulator
+from neon_sandbox.emulator.postgres.server import PostgresServer
+
+OPERATOR_USER: Final = f"system:serviceaccount:{installation.NAMESPACE}:{installation.SERVICE_ACCOUNT}"
+
+FAST: Final = {
+    "intent_lifetime": "8",
+    "request_timeout": "2",
+    "retry_max": "2",
+    "requests_per_minute": "100000",
+    "log_level": "DEBUG",
+    "grace": "5",
+}
+"""Short times, so that what waits for a lifetime or a back-off does not hold up the tests."""
+
+_counter = itertools.count()
+
+
+@dataclass
+class Scene:
+    """Everything that one test plays with. Names of tiers are its own: tiers are cluster-scoped."""
+
+    plane: ControlPlane
+    cluster: Cluster
+    neon: Emulator
+    folder: Path
+    kubeconfig: Path
+    prefix: str
+    tiers: dict[str, str] = field(default_factory=dict)
+    operators: list[Child] = field(default_factory=list)
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    @property
+    def namespace(self) -> str:
+        return self.cluster.namespace
+
+    @property
+    def key_file(self) -> Path:
+        return self.folder / "api-key"
+
+    def settings(self, **changes: str) -> dict[str, str]:
+        return {
+            **FAST,
+            "cluster_id": self.prefix,
+            "api_key_file": str(self.key_file),
+            "api_url": self.neon.url,
+            "watch_namespaces": self.namespace,
+            **changes,
+        }
+
+    async def start_operator(self, **changes: str) -> Child:
+        """Starts the operator as it ships, with its own permissions and no more."""
+        name = f"operator-{len(self.operators)}"
+        child = await self._stack.enter_async_context(
+            installation.operator(
+                self.folder, kubeconfig=self.kubeconfig, settings=self.settings(**changes), name=name
+            )
+        )
+        self.operators.append(child)
+        return child
+
+    async def stop_operators(self) -> None:
+        await self._stack.aclose()
+
+    def log_lines(self, number: int = -1) -> list[dict[str, Any]]:
+        """What an operator logged; every line must be JSON."""
+        return [json.loads(line) for line in self.operators[number].log.read_text().splitlines()]
+
+    async def until_logged(self, text: str) -> None:
+        async def logged() -> bool:
+            return text in self.operators[-1].log.read_text()
+
+        await until(logged, f"the operator logs {text!r}")
+
+    # --- manifests ---------------------------------------------------------------------------------
+
+    async def create_tiers(self) -> None:
+        """The shipped examples, under names of this test's own."""
+        for document in yaml.safe_load_all(manifests.example(manifests.TIERS).read_text()):
+            await self.create_tier(document["metadata"]["name"], document["spec"])
+
+    async def create_tier(self, name: str, spec: Mapping[str, Any] | None = None) -> str:
+        self.tiers[name] = f"{self.prefix}-{name}"
+        manifest = {
+            "apiVersion": "neontenants.io/v1alpha1",
+            "kind": "DatabaseTier",
+            "metadata": {"name": self.tiers[name]},
+            "spec": spec or example_tier("free"),
+        }
+        await self.cluster.create(manifest)
+        return self.tiers[name]
+
+    def manifest(self, name: str = "acme", tier: str = "free", **spec: Any) -> Object:
+        return {
+            "apiVersion": "neontenants.io/v1alpha1",
+            "kind": "TenantDatabase",
+            "metadata": {"name": name, "namespace": self.namespace},
+            "spec": {"tier": self.tiers.get(tier, tier), "deletionPolicy": "Delete", **spec},
+        }
+
+    async def create(self, name: str = "acme", tier: str = "free", **spec: Any) -> Object:
+        """Creates a TenantDatabase."""
+        return await self.cluster.create(self.manifest(name, tier, **spec))
+
+    async def change(self, name: str = "acme", **spec: Any) -> Object:
+        """Changes the spec of a TenantDatabase."""
+        return await self.cluster.patch("TenantDatabase", name, {"spec": spec})
+
+    async def annotate(self, name: str = "acme", **annotations: str | None) -> Object:
+        """Sets annotations of our group, with `_` for `-`; None removes one."""
+        named = {f"neontenants.io/{key.replace('_', '-')}": value for key, value in annotations.items()}
+        return await self.cluster.patch("TenantDatabase", name, {"metadata": {"annotations": named}})
+
+    # --- Neon ----------------------------------------------------------------------------------------
+
+    def projects(self, *, deleted: bool = False) -> list[dict[str, Any]]:
+        """The true state of Neon's projects: the living ones, or those that can be recovered."""
+        return [project for project in self.neon.projects() if bool(project["deleted_at"]) is deleted]
+
+    def project(self) -> dict[str, Any]:
+        """The one living project."""
+        (project,) = self.projects()
+        return project
+
+    async def console(self, method: str, path: str, **json: Any) -> Any:
+        """A request of a person in Neon's console."""
+        headers = {"Authorization": f"Bearer {self.neon.api_key}"}
+        async with httpx.AsyncClient(base_url=self.neon.url, headers=headers, trust_env=False) as http:
+            answer = await http.request(method, path, json=json or None)
+            assert answer.is_success, answer.text
+            return answer.json()
+
+    async def until_idle(self) -> None:
+        """Waits until Neon works on nothing."""
+
+        async def idle() -> bool:
+            return not any(project["running_operations"] for project in self.projects())
+
+        await until(idle, "Neon is idle")
+
+    def requests(self, method: str, route: str) -> int:
+        return self.neon.requests.count(method, route)
+
+    def patches(self) -> tuple[int, int]:
+        """How many PATCHes of projects, and of endpoints."""
+        return (
+            self.requests("PATCH", "/projects/{project_id}"),
+            self.requests("PATCH", "/projects/{project_id}/endpoints/{endpoint_id}"),
+        )
+
+    # --- Kubernetes ----------------------------------------------------------------------------------
+
+    def writes(self) -> list[Request]:
+        """What the operator wrote in this test's namespace, by the API server's audit log."""
+        return [
+            request
+            for request in self.plane.requests()
+            if request.is_write and request.user == OPERATOR_USER and request.namespace == self.namespace
+        ]
+
+
+def example_tier(name: str) -> dict[str, Any]:
+    """The spec of a shipped tier."""
+    documents = yaml.safe_load_all(manifests.example(manifests.TIERS).read_text())
+    spec: dict[str, Any] = next(d["spec"] for d in documents if d["metadata"]["name"] == name)
+    return spec
+
+
+async def query(uri: str, sql: str) -> Any:
+    """Logs in, asks one question and returns the first value of its answer."""
+    async with await psycopg.AsyncConnection.connect(uri, connect_timeout=10, autocommit=True) as connection:
+        cursor = await connection.execute(sql.encode())
+        row = await cursor.fetchone() if cursor.description else None
+        return row[0] if row else None
+
+
+@asynccontextmanager
+async def playing(plane: ControlPlane, postgres: PostgresServer | None, folder: Path) -> AsyncIterator[Scene]:
+    """A fresh scene; at its end nothing secret may have been seen anywhere."""
+    prefix = f"t{next(_counter)}-{uuid.uuid4().hex[:5]}"
+    namespace = f"{prefix}-ns"
+    async with AsyncExitStack() as stack:
+        neon = await stack.enter_async_context(Emulator.start(postgres=postgres))
+        # Neon's limits are tested where they are the point.
+        neon.knobs.requests_per_minute = neon.knobs.requests_per_second_per_route = 0
+        cluster = await stack.enter_async_context(Cluster.connect(plane, namespace))
+        await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+        kubeconfig = folder / "operator.kubeconfig"
+        await installation.write_operator_kubeconfig(plane, kubeconfig)
+        scene = Scene(plane, cluster, neon, folder, kubeconfig, prefix)
+        scene.key_file.write_text(neon.api_key)
+        stack.push_async_callback(scene.stop_operators)
+        yield scene
+        await scan_for_canaries(scene)
+
+
+async def scan_for_canaries(scene: Scene) -> None:
+    """Invariant I8: no key, password or URI in any log, event, status, annotation or other object."""
+    secrets = {scene.neon.api_key}
+    for project in scene.neon.store:
+        for branch in project.branches.values():
+            secrets |= {role.password for role in branch.roles.values() if role.password}
+    seen = {f"log {child.log.name}": child.log.read_text() for child in scene.operators}
+    for kind in ("TenantDatabase", "Event", "DatabaseTier"):
+        seen[kind] = json.dumps(await scene.cluster.list(kind))
+    for found in await scene.cluster.list("Secret"):
+        seen[f"Secret {found['metadata']['name']}"] = json.dumps(found["metadata"])
+    for place, text in seen.items():
+        for secret in secrets:
+            assert secret not in text, f"a secret stands in {place}"
+        assert "://app_owner:" not in text, f"a login stands in {place}"
