@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Another Kubernetes to run on, for example: make test K8S_VERSION=1.34.4
 export K8S_VERSION
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test demo lint format crds conformance lock clean
@@ -28,7 +29,7 @@ test: $(READY) ## all tests, on a real control plane and a real PostgreSQL
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -q tests/unit
 	$(BIN)/coverage report
-	$(BIN)/pytest -q -n 2 --dist loadfile --ignore tests/unit tests
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile --ignore tests/unit tests
 
 demo: $(READY) ## the whole story in a minute, on this machine
 	$(BIN)/neon-sandbox prepare

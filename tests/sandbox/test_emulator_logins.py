@@ -81,6 +81,12 @@ async def test_the_machines_debian_build_has_tls_and_the_wheel_has_not(postgres:
         assert postgres.tls is not None
 
 
+async def test_where_a_build_with_tls_is_demanded_it_is_the_one_that_is_found() -> None:
+    """CI sets this, so that TLS is never left out unnoticed."""
+    async with PostgresServer.start() as found:
+        assert found.tls is not None or "NEON_SANDBOX_REQUIRE_TLS" not in os.environ
+
+
 async def test_passwords_are_as_neons(neon: Neon) -> None:
     tenant = await neon.create()
     assert tenant.password.startswith("npg_")

@@ -8,7 +8,7 @@ import math
 class ApiError(Exception):
     """A refusal of the API: nothing was executed.
 
-    The texts are Neon's where a source for them is known (reference/neon-api.md, sections 1 to 4);
+    The texts are Neon's where a source for them is known (docs/neon.md);
     where none is, they are ours, in the same manner.
     """
 
