@@ -164,6 +164,14 @@ class Cluster:
 
         await until(gone, f"{kind} {name} is gone")
 
+    async def until_event(self, reason: str) -> Object:
+        """Waits for an event with this reason; a status is written before its event."""
+
+        async def told() -> Object | None:
+            return next((e for e in await self.list("Event") if e["reason"] == reason), None)
+
+        return await until(told, f"an event says {reason}")
+
     async def secret(self, name: str = "acme-database") -> dict[str, str]:
         """The text in a Secret that must be there."""
         found = await self.get("Secret", name)

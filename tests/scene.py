@@ -213,15 +213,23 @@ async def playing(plane: ControlPlane, postgres: PostgresServer | None, folder: 
         stack.push_async_callback(scene.stop_operators)
         yield scene
         await scan_for_canaries(scene)
+        await scene.stop_operators()
+        for name in scene.tiers.values():
+            if await cluster.get("DatabaseTier", name):
+                await cluster.delete("DatabaseTier", name)
 
 
 async def scan_for_canaries(scene: Scene) -> None:
-    """Invariant I8: no key, password or URI in any log, event, status, annotation or other object."""
+    """No key, password or URI in any log, event, status, annotation or other object."""
     secrets = {scene.neon.api_key}
     for project in scene.neon.store:
         for branch in project.branches.values():
             secrets |= {role.password for role in branch.roles.values() if role.password}
     seen = {f"log {child.log.name}": child.log.read_text() for child in scene.operators}
+    for place, text in seen.items():
+        # A killed process may leave half a line. Anything else that is no JSON is a traceback or a warning.
+        for line in text.splitlines()[:-1]:
+            assert line.startswith("{"), f"{place}: {line}"
     for kind in ("TenantDatabase", "Event", "DatabaseTier"):
         seen[kind] = json.dumps(await scene.cluster.list(kind))
     for found in await scene.cluster.list("Secret"):

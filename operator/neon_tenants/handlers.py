@@ -1,7 +1,7 @@
 """Kopf's handlers: events in, keys out. Kopf is the trigger and holds none of our state.
 
-Measured on Kopf 1.45 (reference: kopf): its own handlers and timers write up to seven patches a create,
-lose the finalizer when a delete handler fails for good, and cost 25 KB a tenant. So there is one
+Its own handlers and timers write up to seven patches a create, lose the finalizer when a delete handler
+fails for good, and cost 25 KB a tenant (docs/decisions/0001-kopf-as-a-trigger.md). So there is one
 `on.event` handler a kind, storages that store nothing, and our own finalizer and queue.
 """
 
@@ -26,7 +26,7 @@ from neon_tenants.roster import Roster
 logger = logging.getLogger(__name__)
 
 CHUNK: Final = 500
-"""Objects on a page of the first list; a whole list of 100,000 cost 1.2 GB (reference: kopf)."""
+"""Objects on a page of the first list; a whole list of 100,000 cost 1.2 GB (decision 0001)."""
 WATCH_TIMEOUT: Final = 300
 """Seconds until a watch is begun anew, so that one that died behind a load balancer is noticed."""
 MAX_BACKOFF: Final = 30.0

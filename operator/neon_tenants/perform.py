@@ -30,7 +30,7 @@ from neon_tenants.neon.inventory import Inventory
 
 FIRST_POLL: Final = 1.0
 """Seconds until Neon's operations are looked at first: most are finished by then, and each look costs a
-request of the budget (reference: performance)."""
+request of the budget."""
 MAX_POLL: Final = 10.0
 FAILED_POLL: Final = 300.0
 """Seconds until a failed operation is looked at again; Neon may repeat it by itself."""

@@ -103,7 +103,7 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _a_post_fits_its_intent(self) -> Self:
         # A POST leaves in the first half of the lifetime; the rest must hold its time-out and Neon's own
-        # time to finish it and to list the project (design: protocol, rules 4 and 5).
+        # time to finish it and to list the project (docs/protocol.md, rules 4 and 5).
         if self.request_timeout > self.intent_lifetime / 4:
             raise ValueError("request_timeout must be at most a quarter of intent_lifetime")
         return self

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import shutil
 import subprocess
-import sys
 import tarfile
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from neon_sandbox.controlplane.cache import cache_root
 
 PACKAGE = "@neondatabase/api-client@2.7.3"
 INTEGRITY = "hqJmcd8qeCNjcsSNlz77peGIwB9SLj8NC6kK6AjPRyb4bUvXB+TCmffx5893/0oRHYjqpua0nBLa5ql8z6acmw=="
@@ -32,7 +32,7 @@ class NoDocumentError(Exception):
 
 def load(cache: Path | None = None) -> dict[str, Any]:
     """The document, parsed. Raises NoDocumentError."""
-    archive = (cache or _user_cache()) / "neon-sandbox" / "neondatabase-api-client-2.7.3.tgz"
+    archive = (cache or cache_root()) / "neondatabase-api-client-2.7.3.tgz"
     if not _intact(archive):
         _fetch(archive)
     with tarfile.open(archive) as package:
@@ -75,10 +75,3 @@ def _intact(archive: Path) -> bool:
     if not archive.exists():
         return False
     return base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode() == INTEGRITY
-
-
-def _user_cache() -> Path:
-    configured = os.environ.get("XDG_CACHE_HOME", "")
-    if configured:
-        return Path(configured)
-    return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")

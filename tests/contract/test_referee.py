@@ -106,8 +106,7 @@ def test_checking_leaves_the_document_as_it_was(referee: Referee) -> None:
 
 
 def test_a_cached_package_that_was_tampered_with_is_fetched_again(tmp_path: Path) -> None:
-    archive = tmp_path / "neon-sandbox" / "neondatabase-api-client-2.7.3.tgz"
-    archive.parent.mkdir()
+    archive = tmp_path / "neondatabase-api-client-2.7.3.tgz"
     archive.write_bytes(b"something else")
     assert document.load(tmp_path)["openapi"] == "3.0.3"
     assert len(hashlib.sha512(archive.read_bytes()).digest()) == 64

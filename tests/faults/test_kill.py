@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from faults.wire import Cut, Wire, Write
 from scene import Scene, query
+from wire import Cut, Wire, Write
 
 CREATE = ["PATCH tenantdatabases", "POST projects", "POST secrets", "PATCH tenantdatabases/status"]
 DELETE = ["DELETE projects", "POST events", "PUT secrets", "PATCH tenantdatabases"]

@@ -68,8 +68,7 @@ async def test_what_the_tier_does_not_allow_is_told_and_neon_is_not_asked(
     tenant = await running.cluster.until_reason(reason)
     assert words in condition(tenant, "Ready")["message"]
     assert len(running.neon.requests) == 0
-    (event,) = await running.cluster.list("Event")
-    assert (event["reason"], event["type"]) == (reason, "Warning")
+    assert (await running.cluster.until_event(reason))["type"] == "Warning"
 
 
 async def test_an_override_that_comes_later_leaves_what_is_applied(running: Scene) -> None:

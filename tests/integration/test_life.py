@@ -215,8 +215,8 @@ async def test_deleting_a_tenant_deletes_its_project_and_its_secret(running: Sce
     await running.cluster.until_gone("Secret", "acme-database")
     assert running.projects() == []
     assert [p["id"] for p in running.projects(deleted=True)] == [project]
-    (event,) = await running.cluster.list("Event")
-    assert (event["reason"], event["type"]) == ("Deleting", "Normal")
+    event = await running.cluster.until_event("Deleting")
+    assert event["type"] == "Normal"
     assert project in event["note"]
 
 
@@ -300,11 +300,7 @@ async def test_a_paused_deletion_is_held(running: Scene) -> None:
     await running.cluster.until_ready()
     await running.annotate(paused="true")
     await running.cluster.delete("TenantDatabase", "acme")
-
-    async def told() -> list[Object]:
-        return [e for e in await running.cluster.list("Event") if e["reason"] == "Paused"]
-
-    await until(told, "an event says that the deletion is held")
+    await running.cluster.until_event("Paused")
     assert len(running.projects()) == 1
     await running.annotate(paused=None)
     await running.cluster.until_gone("TenantDatabase", "acme")
@@ -329,10 +325,8 @@ async def test_state_changes_are_told_as_events_and_a_smooth_create_is_not(runni
     await running.change(state="Active", tier=running.tiers["pro"])
     await running.cluster.until_ready()
 
-    async def both() -> bool:
-        return {e["reason"] for e in await running.cluster.list("Event")} == {"Suspended", "Provisioned"}
-
-    await until(both, "both events are there")
+    await running.cluster.until_event("Suspended")
+    await running.cluster.until_event("Provisioned")
 
 
 async def test_deleting_the_namespace_deletes_the_project(running: Scene) -> None:

@@ -414,6 +414,16 @@ def test_a_change_of_quota_alone_sends_no_endpoint_patch() -> None:
     assert resting(replace(world, lookup=a.lookup(a.project()))).ready
 
 
+def test_what_neons_list_left_out_is_not_known_to_differ() -> None:
+    unknown = a.project(quota=None, defaults=None, retention_seconds=None, complete=False)
+    settled = a.tenant(status=a.status())
+    assert resting(a.bound(tenant=settled, lookup=a.lookup(unknown, fresh=False))).ready
+
+
+def test_the_owner_of_the_database_is_named_as_neon_names_it() -> None:
+    assert a.tenant({"database": "shop"}).role == "shop_owner"
+
+
 def test_a_suspend_time_that_neon_stores_as_its_default_is_no_difference() -> None:
     compute = replace(a.LIMITS.compute, suspend_seconds=0)
     assert resting(

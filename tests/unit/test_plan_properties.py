@@ -1,4 +1,4 @@
-"""What no world may ever make the plan do, and that it comes to an end (fault F64)."""
+"""What no world may ever make the plan do, and that it comes to an end."""
 
 from __future__ import annotations
 

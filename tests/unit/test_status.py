@@ -57,6 +57,21 @@ def test_a_new_tenant_that_works() -> None:
     assert status.binding.name == "acme-database"
 
 
+def test_what_was_not_read_is_not_told() -> None:
+    world = a.bound(endpoints=None, secret=a.observed().secret)
+    status = told(world, STALLED)
+    assert status.project_id == "cool-project-1"
+    assert (status.endpoint_id, status.binding) == (None, None)
+
+
+def test_the_computes_of_later_branches_do_not_take_the_place_of_the_tenants_own() -> None:
+    own, later = a.endpoint(), a.endpoint("ep-dev-2", host="ep-dev-2.aws.neon.tech", branch_id="br-dev-2")
+    world = a.bound(endpoints=(later, own), tenant=a.tenant(status=a.status(endpoint_id="ep-cool-1")))
+    assert told(world, FINE).host == a.CONNECTION.host
+    replica = a.endpoint("ep-replica-3", read_write=False)
+    assert told(a.bound(endpoints=(replica,)), FINE).endpoint_id is None
+
+
 def test_work_that_takes_long() -> None:
     status = told(a.observed(), WORKING)
     assert conditions(status) == {

@@ -31,7 +31,7 @@ class ConditionStatus(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a condition is as it is. No other word is ever written (invariant I14)."""
+    """Why a condition is as it is. No other word is ever written."""
 
     PENDING = "Pending"
     """The operator has not looked yet. Stands in the CRD's default status."""

@@ -61,7 +61,7 @@ def _history_retention(text: str) -> str:
 
 MIN_SUSPEND: Final = 60
 MAX_SUSPEND: Final = 604_800
-"""Seconds; Neon's `suspend_timeout_seconds` (reference/neon-api, 4.3)."""
+"""Seconds; Neon's `suspend_timeout_seconds` (docs/neon.md, Computes)."""
 MAX_RETENTION: Final = 2_592_000
 """Seconds; Neon's `history_retention_seconds` (30 days)."""
 
@@ -143,7 +143,7 @@ HistoryRetention = Annotated[
 """How far back a restore can go."""
 
 COMPUTE_SIZES: Final = (0.25, 0.5, *map(float, range(1, 17)), *map(float, range(18, 57, 2)))
-"""The sizes in CU that Neon has (reference/neon-api, 4.2)."""
+"""The sizes in CU that Neon has (docs/neon.md, Computes)."""
 MAX_AUTOSCALING_CU: Final = 16.0
 """Above this size a compute cannot scale: minimum and maximum must be equal."""
 MAX_CU_SPAN: Final = 8.0

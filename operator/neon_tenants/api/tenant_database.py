@@ -21,7 +21,7 @@ from neon_tenants.api.schema import (
 
 DEFAULT_DATABASE: Final = "app"
 DEFAULT_POSTGRES_VERSION: Final = 17
-"""Neon's own default (reference/neon-api, 1.1)."""
+"""Neon's own default (docs/neon.md, Projects)."""
 
 MAX_NAME: Final = 200
 """`<name>-database`, the default Secret name, and names of later kinds stay within 253 characters."""

@@ -1,4 +1,4 @@
-"""Which of Neon's projects is ours (design: protocol, rules 2, 7, 9, 11 and 13)."""
+"""Which of Neon's projects is ours (docs/protocol.md, rules 2, 7, 9, 11 and 13)."""
 
 from __future__ import annotations
 

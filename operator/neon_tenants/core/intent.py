@@ -1,7 +1,7 @@
 """The create intent: who may send the one POST that makes a project, and until when.
 
 Neon has no idempotency key, so the right to POST is won by compare-and-swap on the resource
-(design: protocol, rules 3 to 6). This module reads and writes the annotation and decides what it
+(docs/protocol.md, rules 3 to 6). This module reads and writes the annotation and decides what it
 means *to this process at this moment*. Times are seconds of this process's monotonic clock; no
 timestamp of another process is ever compared.
 """

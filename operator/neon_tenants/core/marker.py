@@ -2,7 +2,7 @@
 
     <readable>-<cluster id>-<place>-<owner>
 
-The name *is* the ownership (design: protocol, rule 2), since it is the one thing on a Neon project
+The name *is* the ownership (docs/protocol.md, rule 2), since it is the one thing on a Neon project
 that can be changed later: binding and releasing are one rename each. `place` stands for
 `namespace/name`, `owner` for the uid of the resource, or for nobody: `released`.
 """
@@ -19,7 +19,7 @@ from typing import Final, Self
 from neon_tenants.api.names import GROUP
 
 MAX_PROJECT_NAME: Final = 64
-"""Neon's console shows and accepts 64 characters; the API takes 256 (reference/neon-api, 1.1)."""
+"""Neon's console shows and accepts 64 characters; the API takes 256 (docs/neon.md, Projects)."""
 MAX_CLUSTER_ID: Final = 12
 PLACE_LENGTH: Final = 10
 """Base32 characters: 50 bits of a hash. A collision only makes us stop and ask (rule 13)."""

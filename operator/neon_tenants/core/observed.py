@@ -47,7 +47,7 @@ class Tenant:
 
     @property
     def version(self) -> int:
-        """The resourceVersion as a number, which orders a resource's versions (KEP-5504); 0 if it is none."""
+        """The resourceVersion as a number, so that versions can be ordered; 0 if it is none."""
         return int(self.resource_version) if self.resource_version.isdigit() else 0
 
     @property
@@ -88,7 +88,7 @@ class Tenant:
 
     @property
     def role(self) -> str:
-        """The database's owner; Neon's own default (reference/neon-api, 1.1)."""
+        """The database's owner; Neon's own default (docs/neon.md, Projects)."""
         return f"{self.database}_owner"
 
     @property

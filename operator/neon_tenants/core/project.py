@@ -9,7 +9,7 @@ from typing import Final
 from neon_tenants.core.quota import QUOTA_KINDS, Quota
 
 PLAN_DEFAULT_SUSPEND: Final = frozenset({0, 300})
-"""Neon stores its default suspend time as 0 or as 300 seconds (reference/neon-api, 4.3)."""
+"""Neon stores its default suspend time as 0 or as 300 seconds (docs/neon.md, Computes)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ class QuotaKind:
 
 
 # Neon's guide maps the plans' "active time (compute time)" to compute_time_seconds, and their storage
-# to logical_size_bytes, which is per branch (design: api).
+# to logical_size_bytes, which is per branch (docs/neon.md, Quotas).
 QUOTA_KINDS: Final = (
     QuotaKind("computeTime", "compute_time", "compute_time_seconds", parse_seconds),
     QuotaKind("activeTime", "active_time", "active_time_seconds", parse_seconds),

@@ -13,7 +13,7 @@ from neon_tenants.core.failure import Failure
 from neon_tenants.core.identity import Bound, identify
 from neon_tenants.core.intent import IntentState, decode
 from neon_tenants.core.observed import Observed
-from neon_tenants.core.project import Limits
+from neon_tenants.core.project import Endpoint, Limits
 from neon_tenants.core.secret import Ours
 from neon_tenants.core.steps import Rest, Wait
 
@@ -110,12 +110,18 @@ def _facts(observed: Observed) -> dict[str, object]:
     intent = decode(observed.tenant.annotations.get(names.INTENT), observed.tenant.uid)
     if intent is not None and observed.intent_state is IntentState.FREE:
         facts["resolved_intent"] = intent.nonce[:64]
-    endpoint = next((e for e in observed.endpoints or () if e.read_write), None)
-    if endpoint is not None:
+    if endpoint := _main_endpoint(observed):
         facts |= {"branch_id": endpoint.branch_id, "endpoint_id": endpoint.id, "host": endpoint.host}
     if isinstance(observed.secret, Ours):
         facts["binding"] = Binding(name=observed.tenant.secret_name)
     return facts
+
+
+def _main_endpoint(observed: Observed) -> Endpoint | None:
+    """The tenant's own compute: the one told before, and not that of a branch made since."""
+    computes = [endpoint for endpoint in observed.endpoints or () if endpoint.read_write]
+    told = observed.tenant.status.endpoint_id
+    return next((endpoint for endpoint in computes if endpoint.id == told), computes[0] if computes else None)
 
 
 def _applied(observed: Observed) -> dict[str, object]:
@@ -131,7 +137,7 @@ def _applied(observed: Observed) -> dict[str, object]:
 
 
 def _conditions(old: list[Condition], verdict: Verdict, generation: int, wall_time: str) -> list[Condition]:
-    """Exactly one of Ready, Reconciling and Stalled tells the story (invariant I6)."""
+    """Exactly one of Ready, Reconciling and Stalled tells the story."""
     standing = {condition.type: condition for condition in old}
 
     def condition(kind: ConditionType, value: bool) -> Condition:

@@ -27,6 +27,39 @@ MAX_NOTE: Final = 1024
 CONTROLLER: Final = "neontenants.io/operator"
 
 
+class EventFilter:
+    """Which events are worth a write, by a clock that is told.
+
+    | event | worth it |
+    |---|---|
+    | the same words about the same resource within `REPEAT_AFTER` | no |
+    | more than `BURST` at once and `PER_SECOND` after that | no |
+    | else | yes |
+    """
+
+    def __init__(self, now: float) -> None:
+        self._said: OrderedDict[tuple[str, str, str], float] = OrderedDict()
+        self._tokens = float(BURST)
+        self._filled_at = now
+
+    def passes(self, uid: str, event: Event, now: float) -> bool:
+        """Whether to post the event now; it then counts as said."""
+        key = (uid, event.reason.value, event.message)
+        said_at = self._said.get(key)
+        if said_at is not None and now - said_at < REPEAT_AFTER:
+            return False
+        self._tokens = min(float(BURST), self._tokens + (now - self._filled_at) * PER_SECOND)
+        self._filled_at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        self._said[key] = now
+        self._said.move_to_end(key)
+        if len(self._said) > REMEMBERED:
+            self._said.popitem(last=False)
+        return True
+
+
 class Events:
     """Posts events.k8s.io/v1 events about TenantDatabases."""
 
@@ -37,16 +70,14 @@ class Events:
         self._instance = instance[:128]
         self._clock = clock
         self._token = token
-        self._said: OrderedDict[tuple[str, str, str], float] = OrderedDict()
-        self._tokens = float(BURST)
-        self._filled_at = clock()
+        self._filter = EventFilter(clock())
 
     async def post(self, tenant: Tenant, event: Event) -> None:
         """Posts the event, unless it was said a moment ago or there are too many.
 
         An event that the API server refuses is logged and let go: the status has said it all.
         """
-        if not self._worth(tenant, event):
+        if not self._filter.passes(tenant.uid, event, self._clock()):
             return
         now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         body = {
@@ -76,21 +107,3 @@ class Events:
             )
         except KubeError as error:
             logger.info("An event was not posted: %s", error)
-
-    def _worth(self, tenant: Tenant, event: Event) -> bool:
-        now = self._clock()
-        key = (tenant.uid, event.reason.value, event.message)
-        said_at = self._said.get(key)
-        if said_at is not None and now - said_at < REPEAT_AFTER:
-            return False
-        self._tokens = min(float(BURST), self._tokens + (now - self._filled_at) * PER_SECOND)
-        self._filled_at = now
-        if self._tokens < 1:
-            logger.info("An event was dropped, since there are too many: %s", event.reason.value)
-            return False
-        self._tokens -= 1
-        self._said[key] = now
-        self._said.move_to_end(key)
-        if len(self._said) > REMEMBERED:
-            self._said.popitem(last=False)
-        return True

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 NEON_REQUESTS_PER_MINUTE: Final = 700
-"""For a whole account, people in Neon's console included (reference/neon-api, 2.4)."""
+"""For a whole account, people in Neon's console included (docs/neon.md, Limits)."""
 NEON_REQUESTS_PER_SECOND: Final = 40
 """For a route of an account."""
 BURST_SHARE: Final = 0.05

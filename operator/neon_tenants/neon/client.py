@@ -24,7 +24,7 @@ from neon_tenants.neon.errors import NeonError, NotFoundError, password_unavaila
 from neon_tenants.neon.http import Http, Request
 
 PAGE: Final = 400
-"""The most projects on a list page (reference/neon-api, 1.3)."""
+"""The most projects on a list page (docs/neon.md, Lists)."""
 
 _FIELDS: Final = {
     MIN_CU: "autoscaling_limit_min_cu",

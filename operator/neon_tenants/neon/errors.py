@@ -4,7 +4,7 @@
       NotFoundError    404 in Neon's own form
 
 Only an answer in Neon's own JSON form proves that Neon itself refused. A proxy's 503, an HTML page or
-a lost connection may follow the execution (design: protocol, rule 6).
+a lost connection may follow the execution (docs/protocol.md, rule 6).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from neon_tenants.core.failure import Done, Failure
 MAX_TEXT: Final = 300
 """Characters of Neon's own words that reach a condition or a log."""
 
-# Codes of Neon's control plane for plan limits (reference/neon-api, 2.3), and the one message that has none.
+# Codes of Neon's control plane for plan limits (docs/neon.md, Errors), and the one message that has none.
 _LIMIT_CODE: Final = re.compile(r".*(_LIMIT_EXCEEDED|LIMIT_EXCEEDED_THRESHOLD)")
 _LIMIT_TEXT: Final = "exceeds allowed maximum"
 

@@ -1,7 +1,7 @@
 """The shared look-up: which projects stand in a place, for many tenants by one list.
 
 Creates that wait at the same time share one complete list that *began after* each of them was read
-(design: protocol, "Making it cheap"). Where a list takes more pages than there are tenants waiting,
+(docs/protocol.md, rule 7). Where a list takes more pages than there are tenants waiting,
 each searches for its own place instead, which is one request.
 """
 

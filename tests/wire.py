@@ -39,6 +39,18 @@ class Write:
 
 
 @dataclass(frozen=True)
+class Exchange:
+    """A request and its answer, whole."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    request: bytes
+    status: int
+    response: bytes
+
+
+@dataclass(frozen=True)
 class Cut:
     """Where the wire is cut: at the first write of this kind, before or after the server saw it."""
 
@@ -56,6 +68,8 @@ class Wire:
         self._session = session
         self.writes = writes
         """Writes in the order of their arrival, over all wires that share the list."""
+        self.record: list[Exchange] | None = None
+        """Every exchange, where somebody wants to read them."""
         self.cut: Cut | None = None
         self.happened = asyncio.Event()
         self.url = ""
@@ -106,6 +120,11 @@ class Wire:
                 await answer.read()
                 await self._snip(cut)
                 raise web.HTTPBadGateway
+            if self.record is not None:
+                query = dict(request.query)
+                data = await answer.read()
+                self.record.append(Exchange(request.method, request.path, query, body, answer.status, data))
+                return web.Response(status=answer.status, body=data, content_type="application/json")
             return await self._answer(request, answer)
 
     async def _snip(self, cut: Cut) -> None:

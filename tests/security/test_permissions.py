@@ -1,0 +1,171 @@
+"""What the operator may do, and what it may not."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from cluster import Cluster, RefusedError
+from neon_sandbox import installation, manifests
+from scene import Scene, scan_for_canaries
+
+ALLOWED = {
+    ("neontenants.io", "tenantdatabases"): {"get", "list", "watch", "patch"},
+    ("neontenants.io", "tenantdatabases/status"): {"patch"},
+    ("neontenants.io", "databasetiers"): {"get", "list", "watch"},
+    ("", "secrets"): {"get", "create", "update"},
+    ("", "namespaces"): {"get"},
+    ("events.k8s.io", "events"): {"create"},
+}
+
+
+def shipped_role() -> dict[str, Any]:
+    documents = yaml.safe_load_all(manifests.example(manifests.RBAC).read_text())
+    role: dict[str, Any] = next(document for document in documents if document["kind"] == "ClusterRole")
+    return role
+
+
+def test_the_shipped_role_is_exactly_this() -> None:
+    """In particular no list, watch or delete on Secrets."""
+    granted = {
+        (group, resource): set(rule["verbs"])
+        for rule in shipped_role()["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    assert granted == ALLOWED
+
+
+REFUSED = {
+    "list Secrets": ("GET", "/api/v1/secrets"),
+    "list a namespace's Secrets": ("GET", "/api/v1/namespaces/{namespace}/secrets"),
+    "delete a Secret": ("DELETE", "/api/v1/namespaces/{namespace}/secrets/acme-database"),
+    "read pods": ("GET", "/api/v1/namespaces/{namespace}/pods"),
+    "delete a tenant": (
+        "DELETE",
+        "/apis/neontenants.io/v1alpha1/namespaces/{namespace}/tenantdatabases/acme",
+    ),
+    "list namespaces": ("GET", "/api/v1/namespaces"),
+    "change its own role": ("DELETE", "/apis/rbac.authorization.k8s.io/v1/clusterroles/neon-tenant-operator"),
+}
+
+
+@pytest.mark.parametrize(("method", "path"), REFUSED.values(), ids=REFUSED.keys())
+async def test_the_operator_may_not(scene: Scene, method: str, path: str) -> None:
+    token = yaml.safe_load(scene.kubeconfig.read_text())["users"][0]["user"]["token"]
+    async with Cluster.connect(scene.plane, scene.namespace, token=token) as operator:
+        with pytest.raises(RefusedError) as refused:
+            await operator.request(method, path.format(namespace=scene.namespace))
+    assert refused.value.status == 403
+
+
+@pytest.mark.parametrize(
+    ("resource", "verb"),
+    [
+        ("tenantdatabases", "patch"),
+        ("tenantdatabases/status", "patch"),
+        ("tenantdatabases", "watch"),
+        ("secrets", "get"),
+        ("secrets", "create"),
+    ],
+)
+async def test_without_a_permission_of_the_role_a_tenant_does_not_get_ready(
+    scene: Scene, resource: str, verb: str
+) -> None:
+    """The tests run under the shipped role and no more: a missing permission is seen."""
+    name = f"{scene.prefix}-lame"
+    role = shipped_role()
+    role["metadata"]["name"] = name
+    for rule in role["rules"]:
+        if resource in rule["resources"]:
+            rule["verbs"] = [v for v in rule["verbs"] if v != verb]
+    role["rules"] = [rule for rule in role["rules"] if rule["verbs"]]
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+        "subjects": [{"kind": "ServiceAccount", "name": "lame", "namespace": scene.namespace}],
+    }
+    account = {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": "lame", "namespace": scene.namespace},
+    }
+    documents = "---\n".join(yaml.safe_dump(d) for d in (role, binding, account))
+    await installation.kubectl(scene.plane, "apply", "-f", "-", stdin=documents)
+    token = await installation.kubectl(scene.plane, "create", "token", "lame", "-n", scene.namespace)
+    scene.plane.write_kubeconfig(scene.kubeconfig, token=token.strip())
+    await scene.start_operator()
+    await scene.create()
+    if verb == "watch":
+        await scene.until_logged("403")
+    else:
+        await scene.until_logged("answered 403 Forbidden")
+    assert not (await scene.cluster.tenant())["status"].get("binding")
+
+
+async def test_the_scan_for_secrets_finds_a_planted_one(running: Scene) -> None:
+    await running.create()
+    await running.cluster.until_ready()
+    await scan_for_canaries(running)
+    password = (await running.cluster.secret())["password"]
+    for planted in (
+        {"metadata": {"annotations": {"oops": f"the password is {password}"}}},
+        {"metadata": {"annotations": {"oops": running.neon.api_key}}},
+        {"metadata": {"annotations": {"oops": "postgresql://app_owner:x@host/app"}}},
+    ):
+        await running.cluster.patch("TenantDatabase", "acme", planted)
+        with pytest.raises(AssertionError, match=re.compile("secret|login")):
+            await scan_for_canaries(running)
+    await running.cluster.patch("TenantDatabase", "acme", {"metadata": {"annotations": {"oops": None}}})
+
+
+async def test_a_tenant_cannot_write_its_status(scene: Scene) -> None:
+    """A namespace's user with rights on tenantdatabases has none on their status."""
+    await scene.create()
+    name = f"{scene.prefix}-user"
+    await installation.kubectl(scene.plane, "create", "serviceaccount", "user", "-n", scene.namespace)
+    verbs = "--verb=get,list,create,update,patch,delete"
+    await installation.kubectl(
+        scene.plane,
+        "create",
+        "role",
+        name,
+        verbs,
+        "--resource=tenantdatabases.neontenants.io",
+        "-n",
+        scene.namespace,
+    )
+    subject = f"--serviceaccount={scene.namespace}:user"
+    await installation.kubectl(
+        scene.plane, "create", "rolebinding", name, f"--role={name}", subject, "-n", scene.namespace
+    )
+    token = await installation.kubectl(scene.plane, "create", "token", "user", "-n", scene.namespace)
+    async with Cluster.connect(scene.plane, scene.namespace, token=token.strip()) as user:
+        await user.patch("TenantDatabase", "acme", {"spec": {"tier": scene.tiers["pro"]}})
+        forged = {"status": {"projectId": "somebody-elses-1"}}
+        with pytest.raises(RefusedError) as refused:
+            await user.patch("TenantDatabase", "acme", forged, subresource="/status")
+    assert refused.value.status == 403
+
+
+async def test_a_redirect_of_neon_is_not_followed(running: Scene) -> None:
+    """The key would travel elsewhere. The answer counts as unknown."""
+    from neon_sandbox.emulator import Script
+
+    running.neon.answers.add(
+        Script(
+            method="GET",
+            route="/projects",
+            status=307,
+            body={},
+            headers={"Location": "https://example.com/api/v2/projects"},
+        )
+    )
+    await running.create()
+    await running.cluster.until_ready()
+    assert len(running.projects()) == 1
