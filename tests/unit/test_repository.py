@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +30,7 @@ def test_the_crds_are_those_of_the_models() -> None:
 
 
 def test_no_field_of_a_crd_names_a_url_or_a_namespace() -> None:
-    """Threats T7 and T12: a tenant must not point the operator anywhere."""
+    """A tenant must not point the operator anywhere."""
 
     def fields(schema: dict[str, object]) -> set[str]:
         properties = schema.get("properties", {})
@@ -56,7 +57,7 @@ def unbounded(schema: dict[str, Any], path: str) -> list[str]:
 
 
 def test_every_string_list_and_map_of_a_crd_is_bounded() -> None:
-    """Threat T14; status is written by us alone and bounded as well."""
+    """Status is written by us alone, and bounded as well."""
     for definition in (crd.tenant_database(), crd.database_tier()):
         root = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
         for part in {"spec", "status"} & set(root["properties"]):
@@ -72,3 +73,36 @@ def test_every_reason_is_used() -> None:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "Reason"
     }
     assert used == {reason.name for reason in Reason}
+
+
+def test_the_readme_explains_every_reason() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert [reason for reason in Reason if f"`{reason.value}`" not in readme] == []
+
+
+def test_links_inside_the_repository_lead_somewhere() -> None:
+    for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("helm/*.md")):
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_code_points_only_at_documents_that_exist() -> None:
+    for path in (ROOT / "operator").rglob("*.py"):
+        for target in re.findall(r"docs/[\w/.-]+\.md", path.read_text()):
+            assert (ROOT / target).exists(), f"{path.name} names {target}"
+
+
+def test_reconcile_reads_like_the_picture_in_under_sixty_lines() -> None:
+    tree = ast.parse((ROOT / "operator/neon_tenants/reconcile.py").read_text())
+    (function,) = (n for n in ast.walk(tree) if isinstance(n, ast.AsyncFunctionDef) and n.name == "reconcile")
+    assert function.end_lineno is not None
+    assert function.end_lineno - function.lineno < 60
+
+
+def test_the_locks_carry_hashes_and_name_no_host() -> None:
+    for lock in (ROOT / "requirements").glob("*.txt"):
+        text = lock.read_text()
+        assert "://" not in text
+        packages = re.split(r"\n(?=[a-z])", text)
+        assert len(packages) > 30
+        assert [package.split()[0] for package in packages if "--hash=sha256:" not in package] == []
