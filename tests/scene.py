@@ -31,6 +31,7 @@ FAST: Final = {
     "requests_per_minute": "100000",
     "log_level": "DEBUG",
     "grace": "5",
+    "listen": "127.0.0.1:0",
 }
 """Short times, so that what waits for a lifetime or a back-off does not hold up the tests."""
 

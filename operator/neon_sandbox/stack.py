@@ -14,7 +14,12 @@ from neon_sandbox.controlplane import Binaries, ControlPlane
 from neon_sandbox.emulator import Emulator, PostgresServer
 
 CLUSTER_ID: Final = "sandbox"
-SHORT_TIMES: Final = {"intent_lifetime": "8", "request_timeout": "2", "retry_max": "5"}
+SHORT_TIMES: Final = {
+    "intent_lifetime": "8",
+    "request_timeout": "2",
+    "retry_max": "5",
+    "listen": "127.0.0.1:0",
+}
 """A create that a crash cut off goes on after eight seconds here; 300 is the default."""
 
 

@@ -16,11 +16,13 @@ import kopf
 from pydantic import ValidationError
 
 from neon_tenants.api import names
+from neon_tenants.core.key import Key
 from neon_tenants.core.observed import is_settled
+from neon_tenants.core.record import Record
 from neon_tenants.kube.client import Login
 from neon_tenants.kube.tenants import parse_tenant, parse_tier
 from neon_tenants.memory import Memory
-from neon_tenants.queue import Key, Lane, Queue
+from neon_tenants.queue import Lane, Queue
 from neon_tenants.roster import Roster
 
 logger = logging.getLogger(__name__)
@@ -45,7 +47,7 @@ class Triggers:
         metadata = body["metadata"]
         key = Key(metadata["namespace"], metadata["name"])
         if kind == "DELETED":
-            self._roster.drop_tenant(key)
+            self._roster.drop(key)
             self._memory.forget(metadata["uid"])
             return
         try:
@@ -54,7 +56,7 @@ class Triggers:
             # Stored under another version's schema: the pass will fail, back off and say so.
             self._queue.add(key, Lane.RETRY)
             return
-        self._roster.put_tenant(key, tenant.spec.tier)
+        self._roster.put(Record.of(tenant))
         if not is_settled(tenant, self._roster.tier(tenant.spec.tier)):
             self._queue.add(key, Lane.PERSON, version=tenant.version)
 

@@ -19,9 +19,10 @@ from typing import Final
 
 import kopf
 
-from neon_tenants import handlers
+from neon_tenants import handlers, serve
 from neon_tenants.api import names
 from neon_tenants.core.again import Again
+from neon_tenants.core.key import Key
 from neon_tenants.kube.client import KubeClient
 from neon_tenants.kube.errors import KubeError
 from neon_tenants.kube.events import Events
@@ -33,7 +34,7 @@ from neon_tenants.neon.client import NeonClient
 from neon_tenants.neon.http import Http
 from neon_tenants.neon.key import ApiKey
 from neon_tenants.perform import Identity, Performer
-from neon_tenants.queue import Key, Lane, Queue
+from neon_tenants.queue import Lane, Queue
 from neon_tenants.reconcile import Reconciler
 from neon_tenants.roster import Roster
 from neon_tenants.settings import Settings
@@ -64,7 +65,7 @@ class Operator:
         again = await self.reconciler.reconcile(key.namespace, key.name)
         if again.gone:
             # The watch may have missed it: Kopf notices no deletion across a new list.
-            self.roster.drop_tenant(key)
+            self.roster.drop(key)
         return again
 
 
@@ -126,6 +127,9 @@ async def run(settings: Settings, *, stop: asyncio.Event, ready: asyncio.Event |
         await stack.enter_async_context(
             operator.queue.working(operator.reconcile, workers=settings.workers, grace=settings.grace)
         )
+        await stack.enter_async_context(
+            serve.serving(settings.listen, reads={}, probes=_probes(operator), metrics=lambda: b"")
+        )
         chores = await stack.enter_async_context(_chores(operator))
         watch = asyncio.create_task(_watch(operator, stop, ready))
         await asyncio.wait({watch, *chores}, return_when=asyncio.FIRST_COMPLETED)
@@ -173,6 +177,10 @@ async def _started(started: asyncio.Event, stop: asyncio.Event, ready: asyncio.E
     logger.info("The operator is watching.")
     if ready is not None:
         ready.set()
+
+
+def _probes(_operator: Operator) -> dict[str, serve.Probe]:
+    return {"healthz": lambda: None, "readyz": lambda: None}
 
 
 def _take_signals(stop: asyncio.Event) -> None:
@@ -228,7 +236,7 @@ async def _resync(operator: Operator) -> None:
     """Looks at every tenant in passing, for what no event told: an edited Secret, a deleted project."""
     while True:
         await asyncio.sleep(operator.settings.resync_interval * random.uniform(0.9, 1.1))  # noqa: S311 - jitter
-        for key in operator.roster.tenants():
+        for key in operator.roster.all_keys():
             operator.queue.add(key, Lane.RESYNC)
 
 

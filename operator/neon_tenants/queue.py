@@ -16,9 +16,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Final
 
 from neon_tenants.core.again import Again
+from neon_tenants.core.key import Key
 from neon_tenants.kube.errors import KubeError
 
 logger = logging.getLogger(__name__)
@@ -26,13 +27,6 @@ logger = logging.getLogger(__name__)
 FIRST_DELAY: Final = 1.0
 MAX_DELAY: Final = 300.0
 """Seconds of the first and of the longest back-off, each times a random factor of 0.5 to 1."""
-
-
-class Key(NamedTuple):
-    """A TenantDatabase."""
-
-    namespace: str
-    name: str
 
 
 class Lane(IntEnum):

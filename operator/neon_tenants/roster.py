@@ -1,22 +1,32 @@
-"""Which tenants and tiers there are, as far as the watch has told: the least that must be kept of each."""
+"""Which tenants and tiers there are, as far as the watch has told."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from neon_tenants.core.entitlement import Tier
-from neon_tenants.queue import Key
+from neon_tenants.core.key import Key
+from neon_tenants.core.record import Record
 
 
 class Roster:
-    """Tiers by name, and the tier of each tenant."""
+    """Tiers by name, and a record of each tenant."""
 
     def __init__(self) -> None:
         self._tiers: dict[str, Tier] = {}
-        self._tier_of: dict[Key, str] = {}
+        self._records: dict[Key, Record] = {}
         self._tenants_of: dict[str, set[Key]] = {}
+
+    def __len__(self) -> int:
+        return len(self._records)
 
     def tier(self, name: str) -> Tier | None:
         """The tier of this name."""
         return self._tiers.get(name)
+
+    def tiers(self) -> list[Tier]:
+        """All tiers."""
+        return list(self._tiers.values())
 
     def put_tier(self, tier: Tier) -> bool:
         """Notes a tier; whether its generation is new."""
@@ -28,25 +38,33 @@ class Roster:
         """The tier is gone."""
         self._tiers.pop(name, None)
 
-    def put_tenant(self, key: Key, tier: str) -> None:
-        """Notes a tenant and its tier."""
-        self.drop_tenant(key)
-        self._tier_of[key] = tier
-        self._tenants_of.setdefault(tier, set()).add(key)
+    def put(self, record: Record) -> None:
+        """Notes a tenant as it is now."""
+        self.drop(record.key)
+        self._records[record.key] = record
+        self._tenants_of.setdefault(record.tier, set()).add(record.key)
 
-    def drop_tenant(self, key: Key) -> None:
+    def drop(self, key: Key) -> None:
         """The tenant is gone."""
-        tier = self._tier_of.pop(key, None)
-        if tier is not None:
-            tenants = self._tenants_of[tier]
+        record = self._records.pop(key, None)
+        if record is not None:
+            tenants = self._tenants_of[record.tier]
             tenants.discard(key)
             if not tenants:
-                del self._tenants_of[tier]
+                del self._tenants_of[record.tier]
 
-    def tenants(self) -> list[Key]:
-        """All tenants."""
-        return list(self._tier_of)
+    def record(self, key: Key) -> Record | None:
+        """The record of this tenant."""
+        return self._records.get(key)
+
+    def records(self) -> Iterable[Record]:
+        """All tenants. The roster must not change while they are gone through: no `await` in between."""
+        return self._records.values()
+
+    def all_keys(self) -> list[Key]:
+        """The keys of all tenants."""
+        return list(self._records)
 
     def tenants_of(self, tier: str) -> list[Key]:
-        """The tenants of a tier."""
+        """The tenants that ask for a tier."""
         return list(self._tenants_of.get(tier, ()))

@@ -85,6 +85,12 @@ class Settings(BaseModel):
         description="Seconds that running work gets at shutdown. Keep it below the pod's "
         "terminationGracePeriodSeconds.",
     )
+    listen: str = Field(
+        default="127.0.0.1:8080",
+        pattern=r"^(off|\[?[0-9A-Za-z.:-]{1,253}\]?:[0-9]{1,5})$",
+        description="Address that serves /healthz, /readyz, /metrics and what the CLI reads, or off. "
+        "In a pod: 0.0.0.0:8080. Port 0 takes a free one.",
+    )
     log_level: str = Field(
         default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR."
     )

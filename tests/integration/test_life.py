@@ -92,7 +92,8 @@ async def test_kubectl_waits_for_ready_and_shows_the_columns(running: Scene) -> 
     await installation.kubectl(running.plane, *wait, *namespace)
     shown = await installation.kubectl(running.plane, "get", "tdb", "-o", "wide", *namespace)
     head, row = shown.splitlines()
-    assert head.split() == ["NAME", "TIER", "READY", "STATUS", "SECRET", "AGE", "REGION", "PROJECT"]
+    everyday = ["NAME", "TIER", "READY", "STATUS", "SECRET", "AGE"]
+    assert head.split() == [*everyday, "REGION", "PROJECT", "STORAGE%", "COMPUTE%"]
     assert row.split()[2:5] == ["True", "Provisioned", "acme-database"]
     assert row.split()[-2:] == ["aws-us-east-2", running.project()["id"]]
 

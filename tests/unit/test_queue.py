@@ -11,7 +11,8 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from neon_tenants.core.again import Again
-from neon_tenants.queue import Key, Lane, Queue
+from neon_tenants.core.key import Key
+from neon_tenants.queue import Lane, Queue
 
 DONE = Again()
 

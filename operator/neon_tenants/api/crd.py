@@ -36,6 +36,20 @@ def tenant_database() -> dict[str, Any]:
             _column("Age", ".metadata.creationTimestamp", "Since the resource was made", type="date"),
             _column("Region", ".status.region", "Where the project is", priority=1),
             _column("Project", ".status.projectId", "The Neon project", priority=1),
+            _column(
+                "Storage%",
+                ".status.usage.storagePerBranch.percent",
+                "Used of the storage quota",
+                type="integer",
+                priority=1,
+            ),
+            _column(
+                "Compute%",
+                ".status.usage.computeTime.percent",
+                "Used of the compute time quota",
+                type="integer",
+                priority=1,
+            ),
         ],
         selectable=[".spec.tier"],
         status=True,
@@ -54,12 +68,13 @@ def database_tier() -> dict[str, Any]:
             _column("Max CU", ".spec.compute.maxCU", "The largest compute", type="number"),
             _column("Compute time", ".spec.quota.computeTime", "Per billing period"),
             _column("Storage", ".spec.quota.storagePerBranch", "Per branch"),
+            _column("Tenants", ".status.tenants", "Tenants that ask for this tier", type="integer"),
             _column("Age", ".metadata.creationTimestamp", "Since the tier was made", type="date"),
             _column("Suspend", ".spec.compute.suspendAfter", "Idle time until suspension", priority=1),
             _column("History", ".spec.historyRetention", "How far back a restore can go", priority=1),
         ],
         selectable=[],
-        status=False,
+        status=True,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
+from neon_tenants.api.conditions import Condition
 from neon_tenants.api.schema import (
     VALIDATIONS,
     ByteQuota,
@@ -26,6 +27,20 @@ class DeletionPolicy(StrEnum):
 
     DELETE = "Delete"
     RETAIN = "Retain"
+
+
+class DriftPolicy(StrEnum):
+    """What becomes of a setting that somebody changed on Neon past this operator."""
+
+    REPAIR = "Repair"
+    REPORT = "Report"
+
+
+class ComputeRollout(StrEnum):
+    """When a changed compute size reaches a tenant: it restarts the compute and ends its connections."""
+
+    WHEN_IDLE = "WhenIdle"
+    IMMEDIATELY = "Immediately"
 
 
 class Compute(Model):
@@ -121,6 +136,30 @@ class NamespaceSelector(Model):
     )
 
 
+class Rollout(Model):
+    """How a change of the tier reaches its tenants."""
+
+    compute: ComputeRollout | None = Field(
+        default=None,
+        description="When a changed compute size reaches a tenant: WhenIdle (the default) waits until its "
+        "compute is suspended, since another size restarts it and ends its connections. Or Immediately.",
+    )
+    canary_percent: int | None = Field(
+        default=None,
+        ge=0,
+        le=100,
+        description="Share of the tenants that a change reaches first, at least one. The rest follow when "
+        "all of these are ready. Left out: 1.",
+    )
+    max_failures: int | None = Field(
+        default=None,
+        ge=0,
+        le=100_000,
+        description="A rollout with more failed tenants than this stops until a person lets it go on. "
+        "Left out: 5.",
+    )
+
+
 class DatabaseTierSpec(Model):
     """A pricing plan: what its tenants get, and how far they may deviate."""
 
@@ -165,6 +204,63 @@ class DatabaseTierSpec(Model):
         description="How many tenants of one namespace may use this tier; the oldest come first. "
         "Left out: no limit.",
     )
+    quota_warning_percent: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="From which share of a quota on a tenant's condition QuotaNear is true. Left out: 80.",
+    )
+    drift_policy: DriftPolicy | None = Field(
+        default=None,
+        description="What becomes of a setting that somebody changed on Neon past this operator: Repair "
+        "(the default) puts it back, Report only says so in an event. What the spec asks for is always done.",
+    )
+    rollout: Rollout | None = Field(
+        default=None, description="How a change of this tier reaches its tenants."
+    )
+
+
+class RolloutPhase(StrEnum):
+    """How far a rollout is."""
+
+    CANARY = "Canary"
+    ROLLING = "Rolling"
+    PAUSED = "Paused"
+    DONE = "Done"
+
+
+class RolloutStatus(Model):
+    """The tier's latest change on its way to the tenants."""
+
+    generation: int = Field(ge=0, description="Generation of the tier that is rolled out.")
+    phase: RolloutPhase = Field(description="Canary, Rolling, Paused or Done.")
+    updated: int = Field(ge=0, description="Tenants that have it.")
+    total: int = Field(ge=0, description="Tenants of the tier.")
+    failed: int = Field(ge=0, description="Tenants that did not take it.")
+    paused_reason: str | None = Field(
+        default=None, max_length=64, description="Why it is paused, in one word."
+    )
+    confirmed: int | None = Field(
+        default=None,
+        ge=0,
+        description="The generation that a person has let go on after a pause.",
+    )
+
+
+class DatabaseTierStatus(Model):
+    """What the operator found and did."""
+
+    observed_generation: int | None = Field(
+        default=None, ge=0, description="The generation of the spec that this status speaks of."
+    )
+    tenants: int | None = Field(default=None, ge=0, description="Tenants that ask for this tier.")
+    rollout: RolloutStatus | None = Field(default=None, description="The latest change on its way.")
+    conditions: list[Condition] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Ready, and while they are true Reconciling and Stalled.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    )
 
 
 class DatabaseTier(Model):
@@ -180,3 +276,6 @@ class DatabaseTier(Model):
 
     metadata: dict[str, Any]
     spec: DatabaseTierSpec = Field(description="What the tenants of this tier get.")
+    status: DatabaseTierStatus = Field(
+        default_factory=DatabaseTierStatus, description="What the operator found and did."
+    )

@@ -221,6 +221,33 @@ class Binding(Model):
     name: str = Field(max_length=253, description="Name of the connection Secret.")
 
 
+class Meter(Model):
+    """How much of one quota is used."""
+
+    used: int = Field(ge=0, description="Seconds or bytes, as Neon last told.")
+    limit: int | None = Field(default=None, ge=0, description="Seconds or bytes. Left out: unlimited.")
+    percent: int | None = Field(
+        default=None, ge=0, le=1_000_000, description="Of the limit, rounded down. Left out: unlimited."
+    )
+
+
+class Usage(Model):
+    """What the tenant has used of its quotas. Written when it changed by 5 points or crossed a threshold."""
+
+    period_end: str | None = Field(
+        default=None,
+        description="When Neon's billing period ends and all but the storage begins again at 0.",
+        json_schema_extra={"format": "date-time"},
+    )
+    compute_time: Meter | None = Field(default=None, description="Compute time, in seconds.")
+    active_time: Meter | None = Field(default=None, description="Active time, in seconds.")
+    storage_per_branch: Meter | None = Field(
+        default=None, description="Logical size of the largest branch, in bytes."
+    )
+    written_data: Meter | None = Field(default=None, description="Data written, in bytes.")
+    data_transfer: Meter | None = Field(default=None, description="Data sent out, in bytes.")
+
+
 class TenantDatabaseStatus(Model):
     """What the operator found and did."""
 
@@ -243,6 +270,7 @@ class TenantDatabaseStatus(Model):
     tier: AppliedTier | None = Field(default=None, description="The tier that is applied.")
     binding: Binding | None = Field(default=None, description="The connection Secret.")
     suspended: bool | None = Field(default=None, description="Whether every compute is disabled.")
+    usage: Usage | None = Field(default=None, description="What is used of each quota.")
     last_handled_reconcile_at: str | None = Field(
         default=None,
         max_length=1024,

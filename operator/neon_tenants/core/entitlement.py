@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from neon_tenants.api.conditions import Reason
-from neon_tenants.api.database_tier import DatabaseTierSpec, Overrides, QuotaOverrides
+from neon_tenants.api.database_tier import DatabaseTierSpec, DatabaseTierStatus, Overrides, QuotaOverrides
 from neon_tenants.api.quantity import NEVER, parse_seconds
 from neon_tenants.api.schema import MAX_AUTOSCALING_CU, MAX_CU_SPAN
 from neon_tenants.api.tenant_database import DEFAULT_POSTGRES_VERSION, TenantDatabaseSpec
@@ -21,6 +21,9 @@ class Tier:
     name: str
     generation: int
     spec: DatabaseTierSpec
+    status: DatabaseTierStatus = field(default_factory=DatabaseTierStatus)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    resource_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from neon_tenants.api import names
-from neon_tenants.api.database_tier import DatabaseTierSpec
+from neon_tenants.api.database_tier import DatabaseTierSpec, DatabaseTierStatus
 from neon_tenants.api.tenant_database import TenantDatabaseSpec, TenantDatabaseStatus
 from neon_tenants.core import status as core_status
 from neon_tenants.core.entitlement import Tier
@@ -49,7 +49,14 @@ def parse_tenant(body: Mapping[str, Any]) -> Tenant:
 def parse_tier(body: Mapping[str, Any]) -> Tier:
     """A DatabaseTier from its JSON."""
     metadata = body["metadata"]
-    return Tier(metadata["name"], metadata["generation"], DatabaseTierSpec.model_validate(body["spec"]))
+    return Tier(
+        name=metadata["name"],
+        generation=metadata["generation"],
+        spec=DatabaseTierSpec.model_validate(body["spec"]),
+        status=DatabaseTierStatus.model_validate(body.get("status") or {}),
+        annotations=dict(metadata.get("annotations") or {}),
+        resource_version=metadata["resourceVersion"],
+    )
 
 
 class Tenants:

@@ -1,0 +1,52 @@
+from dataclasses import replace
+
+from builders import tenant
+from neon_tenants.api.conditions import Condition, ConditionStatus
+from neon_tenants.api.tenant_database import TenantDatabaseStatus
+from neon_tenants.core.key import Key
+from neon_tenants.core.record import Record
+from neon_tenants.roster import Roster
+
+
+def _condition(kind: str, status: str, reason: str = "Provisioned") -> Condition:
+    return Condition(
+        type=kind,
+        status=ConditionStatus(status),
+        reason=reason,
+        message="Said.",
+        last_transition_time="2026-01-01T00:00:00Z",
+    )
+
+
+def test_a_fresh_tenant_is_neither_ready_nor_not() -> None:
+    record = Record.of(replace(tenant(), status=TenantDatabaseStatus()))
+    assert (record.ready, record.reason, record.since) == (ConditionStatus.UNKNOWN, "", "")
+    assert not record.stalled
+    assert record.conditions == frozenset()
+
+
+def test_a_stalled_tenant_keeps_its_reason() -> None:
+    status = TenantDatabaseStatus(
+        conditions=[_condition("Ready", "False", "TierFull"), _condition("Stalled", "True", "TierFull")]
+    )
+    record = Record.of(replace(tenant(), status=status))
+    assert (record.ready, record.reason) == (ConditionStatus.FALSE, "TierFull")
+    assert record.stalled
+    assert record.conditions == {"Stalled"}
+
+
+def test_the_roster_knows_who_asks_for_a_tier() -> None:
+    roster = Roster()
+    first = Record.of(tenant())
+    second = replace(first, key=Key(first.key.namespace, "second"))
+    roster.put(first)
+    roster.put(second)
+    assert sorted(roster.tenants_of(first.tier)) == sorted([first.key, second.key])
+    roster.put(replace(first, tier="other"))
+    assert roster.tenants_of(first.tier) == [second.key]
+    assert roster.tenants_of("other") == [first.key]
+    roster.drop(first.key)
+    assert roster.tenants_of("other") == []
+    assert [record.key for record in roster.records()] == [second.key]
+    assert roster.record(first.key) is None
+    assert len(roster) == 1
