@@ -18,8 +18,10 @@ from neon_tenants.neon.errors import NeonError
 
 logger = logging.getLogger(__name__)
 
-Read: TypeAlias = Callable[[Mapping[str, str]], Awaitable[Any]]
-"""Answers a question: the query's parameters in, JSON out. Raises BadQuestionError and NeonError."""
+Question: TypeAlias = Mapping[str, Any]
+"""The query's parameters, or the JSON object of a POST, for what is too much for a query."""
+Read: TypeAlias = Callable[[Question], Awaitable[Any]]
+"""Answers a question with JSON. Raises BadQuestionError and NeonError."""
 Probe: TypeAlias = Callable[[], str | None]
 """What is wrong, in a sentence; None when all is well."""
 
@@ -46,6 +48,7 @@ async def serving(
     app = web.Application()
     for name, read in reads.items():
         app.router.add_get(f"/v1/{name}", _answering(read))
+        app.router.add_post(f"/v1/{name}", _answering(read))
     for name, probe in probes.items():
         app.router.add_get(f"/{name}", _probing(probe))
 
@@ -69,13 +72,25 @@ async def serving(
 def _answering(read: Read) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def answer(request: web.Request) -> web.Response:
         try:
-            return _json(200, await read(request.query))
+            return _json(200, await read(await _question(request)))
         except BadQuestionError as error:
             return _json(400, {"error": str(error)})
         except NeonError as error:
             return _json(502, {"error": error.failure.message})
 
     return answer
+
+
+async def _question(request: web.Request) -> Question:
+    if request.method == "GET":
+        return request.query
+    try:
+        question = orjson.loads(await request.read())
+    except orjson.JSONDecodeError:
+        question = None
+    if not isinstance(question, dict):
+        raise BadQuestionError("The question must be a JSON object.")
+    return question
 
 
 def _probing(probe: Probe) -> Callable[[web.Request], Awaitable[web.Response]]:

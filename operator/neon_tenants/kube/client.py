@@ -115,6 +115,24 @@ class KubeClient:
 
         `what` names it for people, as in "read the Secret"; `{x}` in the path is quoted from `ids`.
         """
+        status, data = await self.exchange(
+            what, method, path, ids, query=query, body=body, content_type=content_type
+        )
+        return _content(status, data, what)
+
+    async def exchange(
+        self,
+        what: str,
+        method: str,
+        path: str,
+        ids: Mapping[str, str] | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+        timeout: float = REQUEST_TIMEOUT,  # noqa: ASYNC109 - the deadline of the request, not of this call
+    ) -> tuple[int, bytes]:
+        """One request; status and body of whatever answered, for who can tell the API server from others."""
         for value in (ids or {}).values():
             # Quoted below; but what is no name at all would name another resource.
             if not value or value in (".", "..") or "/" in value:
@@ -129,14 +147,13 @@ class KubeClient:
             auth_settings=["BearerToken"],
         )
         try:
-            async with asyncio.timeout(REQUEST_TIMEOUT):
+            async with asyncio.timeout(timeout):
                 response = await self._api.call_api(method, url, headers, payload)
-                data = await response.read()
+                return response.status, await response.read()
         except aiohttp.ClientConnectorError:
             raise KubeError(f"The API server could not be reached to {what}.", Done.NO) from None
         except (aiohttp.ClientError, TimeoutError, OSError):
             raise KubeError(f"The API server did not answer the request to {what}.", Done.MAYBE) from None
-        return _content(response.status, data, what)
 
 
 def _content(status: int, data: bytes, what: str) -> Any:

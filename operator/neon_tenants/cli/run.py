@@ -1,9 +1,8 @@
-"""The command line: `neon-tenant-operator run`."""
+"""`neon-tenant-operator run`: the operator itself."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,15 +11,9 @@ import uvloop
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from neon_tenants import __version__, logs, process
+from neon_tenants import logs, process
 from neon_tenants.kube.client import NoClusterError
 from neon_tenants.settings import ENVIRONMENT_PREFIX, Settings
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(__version__, prog_name="neon-tenant-operator")
-def main() -> None:
-    """One Neon Postgres project per TenantDatabase, held to its tier, exactly once."""
 
 
 def _option(name: str, field: FieldInfo) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -43,7 +36,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@main.command()
+@click.command()
 @_options
 def run(**given: str | None) -> None:
     """Watch TenantDatabases and keep each as one Neon project.
@@ -80,7 +73,3 @@ def _settings(given: dict[str, Any]) -> Settings:
 
 async def _run(settings: Settings) -> None:
     await process.run(settings, stop=asyncio.Event())
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,17 @@
+"""The command line: `neon-tenant-operator`. Each command has a module of its own."""
+
+from __future__ import annotations
+
+import click
+
+from neon_tenants import __version__
+from neon_tenants.cli.run import run
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="neon-tenant-operator")
+def main() -> None:
+    """One Neon Postgres project per TenantDatabase, held to its tier, exactly once."""
+
+
+main.add_command(run)
