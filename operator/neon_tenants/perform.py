@@ -59,6 +59,7 @@ class Performer:
         tenants: Tenants,
         secrets: Secrets,
         neon: NeonClient,
+        alive: Inventory,
         memory: Memory,
         clock: Callable[[], float],
         wall_time: Callable[[], str],
@@ -68,7 +69,7 @@ class Performer:
         self._tenants = tenants
         self._secrets = secrets
         self._neon = neon
-        self._alive = Inventory(neon, clock)
+        self._alive = alive
         self._deleted = Inventory(neon, clock, recoverable=True)
         self._memory = memory
         self._clock = clock

@@ -32,6 +32,7 @@ from neon_tenants.memory import Memory
 from neon_tenants.neon.budget import Budget
 from neon_tenants.neon.client import NeonClient
 from neon_tenants.neon.http import Http
+from neon_tenants.neon.inventory import Inventory
 from neon_tenants.neon.key import ApiKey
 from neon_tenants.perform import Identity, Performer
 from neon_tenants.queue import Lane, Queue
@@ -91,12 +92,14 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
             )
         )
         neon = NeonClient(http, org_id=settings.org_id)
+        alive = Inventory(neon, clock)
         tenants, secret_store = Tenants(kube), Secrets(kube)
         performer = Performer(
             identity=identity,
             tenants=tenants,
             secrets=secret_store,
             neon=neon,
+            alive=alive,
             memory=memory,
             clock=clock,
             wall_time=_wall_time,

@@ -25,6 +25,7 @@ PLACE_LENGTH: Final = 10
 """Base32 characters: 50 bits of a hash. A collision only makes us stop and ask (rule 13)."""
 OWNER_LENGTH: Final = 26
 """A uid's 128 bits in base32."""
+UID_BYTES: Final = 16
 RELEASED: Final = "released"
 
 
@@ -78,6 +79,25 @@ def place_in(project_name: str) -> str | None:
     """The place that a name like ours names, whoever's it is; None for other names."""
     _, _, rest = project_name.rpartition("-")[0].rpartition("-")
     return rest if len(rest) == PLACE_LENGTH else None
+
+
+def owner_in(project_name: str, cluster: str) -> str | None:
+    """The uid that a name like ours names as its owner, or `RELEASED`; None for other names.
+
+    A cluster named `prod` takes a name of the cluster `eu-prod` for its own: only the birth certificate
+    tells them apart.
+    """
+    prefix, _, owner = project_name.rpartition("-")
+    rest, _, place = prefix.rpartition("-")
+    if len(place) != PLACE_LENGTH or not (rest == cluster or rest.endswith(f"-{cluster}")):
+        return None
+    if owner == RELEASED:
+        return RELEASED
+    try:
+        raw = base64.b32decode(owner.upper() + "=" * (-len(owner) % 8))
+    except ValueError:
+        return None
+    return str(uuid.UUID(bytes=raw)) if len(raw) == UID_BYTES and len(owner) == OWNER_LENGTH else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,33 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Signs:
+    """What Neon's list tells of a project's life: whether it was used or changed since an earlier list."""
+
+    updated_at: str = ""
+    active_at: str = ""
+    """When a compute was last active."""
+    active_seconds: int | None = None
+    """Active time in this billing period."""
+    storage_bytes: int | None = None
+    """Storage with its history. The quota counts the logical size of each branch, which is another number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consumption:
+    """The meters that Neon compares with the quotas, as it told them; None where it told none."""
+
+    period_end: str | None = None
+    """RFC 3339: when all but the logical size begins again at 0."""
+    compute_time_seconds: int | None = None
+    active_time_seconds: int | None = None
+    logical_size_bytes: int | None = None
+    """Of the largest branch."""
+    written_data_bytes: int | None = None
+    data_transfer_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """A Neon project, from a list or a single read."""
 
@@ -45,6 +72,11 @@ class Project:
     retention_seconds: int | None
     complete: bool = False
     """Whether it was read by itself. Neon's list may leave out the three above: None is unknown then."""
+    signs: Signs = Signs()
+    consumption: Consumption | None = None
+    """The meters; only a project that was read by itself shows them."""
+    recoverable_until: str | None = None
+    """RFC 3339. Of a deleted project, where Neon says it."""
 
     @property
     def partial(self) -> bool:

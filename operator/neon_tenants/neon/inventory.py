@@ -8,7 +8,7 @@ each searches for its own place instead, which is one request.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
@@ -27,10 +27,12 @@ MAX_PAGES: Final = 2500
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A complete list of the projects with names like ours, by place."""
+    """A complete list: every project of the organization by id, those with names like ours by place."""
 
     began: float
-    by_place: dict[str, tuple[Project, ...]]
+    by_id: Mapping[str, Project]
+    by_place: Mapping[str, tuple[Project, ...]]
+    pages: int = 1
 
 
 class _Round:
@@ -78,6 +80,16 @@ class Inventory:
         ours = (project for project in found if marker.in_place(project.name))
         return tuple(sorted(ours, key=lambda project: (project.created_at, project.id)))
 
+    async def whole(self) -> Listing:
+        """A complete list that begins from now on. It serves those as well who ask `in_place` afterwards.
+
+        Raises:
+            NeonError: the list failed or is incomplete, and so says nothing.
+        """
+        listing = await self._shared(whole=True)
+        assert listing is not None  # a whole list is worth any number of pages
+        return listing
+
     async def _shared(self, *, whole: bool) -> Listing | None:
         """A listing that begins from now on; None where a search each takes fewer requests."""
         # One that is under way began before: join the next.
@@ -115,19 +127,22 @@ class Inventory:
         if self._pages > worth_pages:
             return None
         began = self._clock()
+        by_id: dict[str, Project] = {}
         by_place: dict[str, list[Project]] = {}
         pages = 0
         async with aclosing(self._page_by_page(None)) as all_pages:
             async for page in all_pages:
                 pages += 1
                 for project in page.projects:
+                    by_id[project.id] = project
                     if place := place_in(project.name):
                         by_place.setdefault(place, []).append(project)
                 if page.cursor is not None and pages >= worth_pages:
                     self._pages = 2 * pages
                     return None
         self._pages = max(pages, 1)
-        return Listing(began, {place: tuple(projects) for place, projects in by_place.items()})
+        places = {place: tuple(projects) for place, projects in by_place.items()}
+        return Listing(began, by_id, places, self._pages)
 
     async def _page_by_page(self, search: str | None) -> AsyncGenerator[ProjectPage, None]:
         cursor: str | None = None

@@ -6,7 +6,9 @@ decision needs, is a parse error, which the client turns into "not understood".
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from neon_tenants.core import project as core
 from neon_tenants.core.connection import Connection
@@ -51,6 +53,20 @@ class WireDefaults(Wire):
         )
 
 
+def _number(value: Any) -> Any:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _text(value: Any) -> Any:
+    return value if isinstance(value, str) else ""
+
+
+Meter = Annotated[int | None, BeforeValidator(_number)]
+"""A number that only informs: what is none of Neon's numbers must not make a whole list unreadable."""
+Moment = Annotated[str, BeforeValidator(_text)]
+"""Likewise."""
+
+
 class WireProject(Wire):
     """Project and ProjectListItem."""
 
@@ -62,6 +78,26 @@ class WireProject(Wire):
     settings: WireSettings | None = None
     default_endpoint_settings: WireDefaults | None = None
     history_retention_seconds: int | None = None
+    updated_at: Moment = ""
+    compute_last_active_at: Moment = ""
+    recoverable_until: Moment = ""
+    consumption_period_end: Moment = ""
+    active_time: Meter = None
+    """Only in a list; the five below only in a project that was read by itself, but for the last."""
+    active_time_seconds: Meter = None
+    compute_time_seconds: Meter = None
+    written_data_bytes: Meter = None
+    data_transfer_bytes: Meter = None
+    synthetic_storage_size: Meter = None
+
+    def _consumption(self) -> core.Consumption:
+        return core.Consumption(
+            period_end=self.consumption_period_end or None,
+            compute_time_seconds=self.compute_time_seconds,
+            active_time_seconds=self.active_time_seconds,
+            written_data_bytes=self.written_data_bytes,
+            data_transfer_bytes=self.data_transfer_bytes,
+        )
 
     def core(self, *, complete: bool) -> core.Project:
         """As we decide about it. `complete`: read by itself, where settings left out are none."""
@@ -76,6 +112,14 @@ class WireProject(Wire):
             defaults=self.default_endpoint_settings.core() if self.default_endpoint_settings else None,
             retention_seconds=self.history_retention_seconds,
             complete=complete,
+            signs=core.Signs(
+                updated_at=self.updated_at,
+                active_at=self.compute_last_active_at,
+                active_seconds=self.active_time_seconds if complete else self.active_time,
+                storage_bytes=self.synthetic_storage_size,
+            ),
+            consumption=self._consumption() if complete else None,
+            recoverable_until=self.recoverable_until or None,
         )
 
 
@@ -199,6 +243,7 @@ class WireBranch(Wire):
 
     id: str
     default: bool
+    logical_size: Meter = None
 
 
 class BranchList(Wire):
