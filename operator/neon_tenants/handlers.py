@@ -17,12 +17,13 @@ from pydantic import ValidationError
 
 from neon_tenants.api import names
 from neon_tenants.core.key import Key
+from neon_tenants.core.lane import Lane, lane_of
 from neon_tenants.core.observed import is_settled
 from neon_tenants.core.record import Record
 from neon_tenants.kube.client import Login
 from neon_tenants.kube.tenants import parse_tenant, parse_tier
 from neon_tenants.memory import Memory
-from neon_tenants.queue import Lane, Queue
+from neon_tenants.queue import Queue
 from neon_tenants.roster import Roster
 
 logger = logging.getLogger(__name__)
@@ -54,11 +55,12 @@ class Triggers:
             tenant = parse_tenant(body)
         except ValidationError:
             # Stored under another version's schema: the pass will fail, back off and say so.
-            self._queue.add(key, Lane.RETRY)
+            self._queue.add(key, Lane.REPAIR)
             return
         self._roster.put(Record.of(tenant))
-        if not is_settled(tenant, self._roster.tier(tenant.spec.tier)):
-            self._queue.add(key, Lane.PERSON, version=tenant.version)
+        tier = self._roster.tier(tenant.spec.tier)
+        if not is_settled(tenant, tier):
+            self._queue.add(key, lane_of(tenant, tier), version=tenant.version)
 
     def tier(self, kind: str | None, body: Mapping[str, Any]) -> None:
         """A DatabaseTier was listed, changed or is gone: its tenants are looked at."""
@@ -70,7 +72,7 @@ class Triggers:
             changed = self._roster.put_tier(parse_tier(body))
         if changed:
             for key in self._roster.tenants_of(name):
-                self._queue.add(key, Lane.TIER)
+                self._queue.add(key, Lane.ROLLOUT)
 
 
 def registry(triggers: Triggers, login: Callable[[], Awaitable[Login]]) -> kopf.OperatorRegistry:

@@ -23,19 +23,20 @@ from neon_tenants import handlers, serve
 from neon_tenants.api import names
 from neon_tenants.core.again import Again
 from neon_tenants.core.key import Key
+from neon_tenants.core.lane import Lane
 from neon_tenants.kube.client import KubeClient
 from neon_tenants.kube.errors import KubeError
 from neon_tenants.kube.events import Events
 from neon_tenants.kube.secrets import Secrets
 from neon_tenants.kube.tenants import Tenants
 from neon_tenants.memory import Memory
-from neon_tenants.neon.budget import Budget
+from neon_tenants.neon.budget import Budget, Turn, taking_turns
 from neon_tenants.neon.client import NeonClient
 from neon_tenants.neon.http import Http
 from neon_tenants.neon.inventory import Inventory
 from neon_tenants.neon.key import ApiKey
 from neon_tenants.perform import Identity, Performer
-from neon_tenants.queue import Lane, Queue
+from neon_tenants.queue import Queue
 from neon_tenants.reconcile import Reconciler
 from neon_tenants.roster import Roster
 from neon_tenants.settings import Settings
@@ -61,9 +62,10 @@ class Operator:
     memory: Memory
     reconciler: Reconciler
 
-    async def reconcile(self, key: Key) -> Again:
+    async def reconcile(self, key: Key, lane: Lane) -> Again:
         """One pass for a key of the queue."""
-        again = await self.reconciler.reconcile(key.namespace, key.name)
+        with taking_turns(Turn(lane, key.namespace)):
+            again = await self.reconciler.reconcile(key.namespace, key.name)
         if again.gone:
             # The watch may have missed it: Kopf notices no deletion across a new list.
             self.roster.drop(key)
@@ -240,7 +242,7 @@ async def _resync(operator: Operator) -> None:
     while True:
         await asyncio.sleep(operator.settings.resync_interval * random.uniform(0.9, 1.1))  # noqa: S311 - jitter
         for key in operator.roster.all_keys():
-            operator.queue.add(key, Lane.RESYNC)
+            operator.queue.add(key, Lane.SWEEP)
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

@@ -15,11 +15,11 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Final
 
 from neon_tenants.core.again import Again
 from neon_tenants.core.key import Key
+from neon_tenants.core.lane import Lane
 from neon_tenants.kube.errors import KubeError
 
 logger = logging.getLogger(__name__)
@@ -29,17 +29,8 @@ MAX_DELAY: Final = 300.0
 """Seconds of the first and of the longest back-off, each times a random factor of 0.5 to 1."""
 
 
-class Lane(IntEnum):
-    """What goes first when there is more to do than workers."""
-
-    PERSON = 0
-    """Somebody waits: a create, a change, a deletion."""
-    TIER = 1
-    """A changed tier reaches its tenants."""
-    RETRY = 2
-    """Back-off is over, or something is due."""
-    RESYNC = 3
-    """A look in passing."""
+Reconcile = Callable[[Key, Lane], Awaitable[Again]]
+"""One pass for a key, in the lane that it was taken from."""
 
 
 @dataclass(slots=True)
@@ -56,6 +47,8 @@ class _Entry:
     """The newest version that came while a pass ran."""
     asked: bool = False
     """Whether another pass was asked for, without a version, while one runs."""
+    next_lane: Lane = Lane.SWEEP
+    """The most urgent that another pass was asked for in while one runs."""
 
 
 class _Line:
@@ -123,9 +116,10 @@ class Queue:
         if entry.running:
             entry.news = max(entry.news, version)
             entry.asked |= version == 0
-            entry.lane = min(entry.lane, lane)
+            entry.next_lane = min(entry.next_lane, lane)
         elif (not entry.ready or lane < entry.lane) and (version == 0 or version > entry.seen):
-            entry.lane = lane if not entry.ready else min(entry.lane, lane)
+            # What is left of a pass that failed stays as urgent as it was.
+            entry.lane = min(entry.lane, lane)
             self._make_ready(key, entry)
 
     def expedite(self) -> None:
@@ -137,9 +131,7 @@ class Queue:
         self._delayed.clear()
 
     @asynccontextmanager
-    async def working(
-        self, reconcile: Callable[[Key], Awaitable[Again]], *, workers: int, grace: float
-    ) -> AsyncIterator[None]:
+    async def working(self, reconcile: Reconcile, *, workers: int, grace: float) -> AsyncIterator[None]:
         """Works off the queue until the block ends; passes that run then have `grace` seconds to finish."""
         stopping = asyncio.Event()
         tasks = [asyncio.create_task(self._work(reconcile, stopping)) for _ in range(workers)]
@@ -156,7 +148,7 @@ class Queue:
             if self._timer is not None:
                 self._timer.cancel()
 
-    async def _work(self, reconcile: Callable[[Key], Awaitable[Again]], stopping: asyncio.Event) -> None:
+    async def _work(self, reconcile: Reconcile, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
             await self._ready.acquire()
             key = self._take()
@@ -166,7 +158,7 @@ class Queue:
             self._idle.clear()
             again = Again(backoff=True)
             try:
-                again = await reconcile(key)
+                again = await reconcile(key, self._entries[key].lane)
             # One of the two boundaries: whatever a pass raises, this tenant backs off and the others go on.
             except Exception as error:  # noqa: BLE001
                 _log(key, error)
@@ -186,7 +178,7 @@ class Queue:
                     return None
                 entry.ready = False
                 entry.running = True
-                entry.news, entry.asked = 0, False
+                entry.news, entry.asked, entry.next_lane = 0, False, Lane.SWEEP
                 return key
         return None
 
@@ -195,6 +187,7 @@ class Queue:
         entry.running = False
         entry.seen = max(entry.seen, again.version)
         if entry.asked or entry.news > entry.seen:
+            entry.lane = min(entry.lane, entry.next_lane) if again.backoff else entry.next_lane
             self._make_ready(key, entry)
         elif again.backoff:
             entry.failures += 1
@@ -220,7 +213,6 @@ class Queue:
 
     def _delay(self, key: Key, entry: _Entry, seconds: float) -> None:
         entry.ticket = next(self._tickets)
-        entry.lane = Lane.RETRY
         heapq.heappush(self._delayed, (asyncio.get_running_loop().time() + seconds, entry.ticket, key))
         self._arm()
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 
 import pytest
 
 from neon_tenants.core.again import Again
 from neon_tenants.core.key import Key
-from neon_tenants.queue import Lane, Queue
+from neon_tenants.core.lane import Lane
+from neon_tenants.queue import Queue, Reconcile
 
 DONE = Again()
 
@@ -30,14 +30,16 @@ class Passes:
 
     def __init__(self) -> None:
         self.order: list[Key] = []
+        self.lanes: list[Lane] = []
         self.answers: dict[Key, list[Again | Exception]] = {}
         self.gate = asyncio.Event()
         self.gate.set()
         self.changed = asyncio.Condition()
 
-    async def __call__(self, key: Key) -> Again:
+    async def __call__(self, key: Key, lane: Lane) -> Again:
         async with self.changed:
             self.order.append(key)
+            self.lanes.append(lane)
             self.changed.notify_all()
         await self.gate.wait()
         answers = self.answers.get(key)
@@ -51,17 +53,15 @@ class Passes:
             await self.changed.wait_for(lambda: len(self.order) >= count)
 
 
-def working(
-    queue: Queue, passes: Callable[[Key], Awaitable[Again]], workers: int = 1
-) -> AbstractAsyncContextManager[None]:
+def working(queue: Queue, passes: Reconcile, workers: int = 1) -> AbstractAsyncContextManager[None]:
     return queue.working(passes, workers=workers, grace=20)
 
 
 async def test_a_key_that_waits_is_worked_on_once() -> None:
     q, passes = queue(), Passes()
     for _ in range(5):
-        q.add(key("x"), Lane.PERSON)
-    q.add(key("y"), Lane.PERSON)
+        q.add(key("x"), Lane.CREATE)
+    q.add(key("y"), Lane.CREATE)
     async with working(q, passes):
         await passes.until(2)
     assert passes.order == [key("x"), key("y")]
@@ -70,20 +70,60 @@ async def test_a_key_that_waits_is_worked_on_once() -> None:
 
 async def test_a_person_goes_before_a_look_in_passing() -> None:
     q, passes = queue(), Passes()
-    q.add(key("late"), Lane.RESYNC)
-    q.add(key("tier"), Lane.TIER)
-    q.add(key("person"), Lane.PERSON)
-    q.add(key("late"), Lane.PERSON)
+    q.add(key("late"), Lane.SWEEP)
+    q.add(key("tier"), Lane.ROLLOUT)
+    q.add(key("person"), Lane.CREATE)
+    q.add(key("late"), Lane.CREATE)
     async with working(q, passes):
         await passes.until(3)
     assert passes.order == [key("person"), key("late"), key("tier")]
 
 
+async def test_a_retried_key_keeps_its_lane_and_may_rise_but_not_sink() -> None:
+    q, passes = queue(first_delay=0.01, max_delay=0.01), Passes()
+    passes.answers[key("x")] = [Again(backoff=True)] * 2
+    q.add(key("x"), Lane.ROLLOUT)
+    async with working(q, passes):
+        await passes.until(3)
+        passes.answers[key("x")] = [Again(backoff=True), Again(after=3600)]
+        q.add(key("x"), Lane.CREATE)
+        await passes.until(5)
+        q.add(key("x"), Lane.SWEEP)
+        await passes.until(6)
+    assert passes.lanes == [Lane.ROLLOUT] * 3 + [Lane.CREATE] * 3
+
+
+async def test_what_is_asked_for_while_a_pass_runs_has_its_own_lane() -> None:
+    q, passes = queue(), Passes()
+    passes.gate.clear()
+    q.add(key("x"), Lane.CREATE)
+    async with working(q, passes):
+        await passes.until(1)
+        q.add(key("x"), Lane.ROLLOUT)
+        q.add(key("x"), Lane.SWEEP)
+        passes.gate.set()
+        await passes.until(2)
+    assert passes.lanes == [Lane.CREATE, Lane.ROLLOUT]
+
+
+async def test_an_echo_does_not_make_a_pass_more_urgent() -> None:
+    q, passes = queue(first_delay=0.01), Passes()
+    passes.gate.clear()
+    passes.answers[key("x")] = [Again(backoff=True, version=7)]
+    q.add(key("x"), Lane.ROLLOUT)
+    async with working(q, passes):
+        await passes.until(1)
+        q.add(key("x"), Lane.CHANGE, version=7)
+        passes.gate.set()
+        await passes.until(2)
+    assert passes.lanes == [Lane.ROLLOUT] * 2
+
+
 async def test_namespaces_take_turns() -> None:
     q, passes = queue(), Passes()
     for number in range(100):
-        q.add(key(f"x{number}", "crowd"), Lane.PERSON)
-    q.add(key("alone", "quiet"), Lane.PERSON)
+        q.add(key(f"x{number}", "crowd"), Lane.CREATE)
+    q.add(key("alone", "quiet"), Lane.CREATE)
     async with working(q, passes):
         await passes.until(101)
     assert passes.order.index(key("alone", "quiet")) == 1
@@ -92,11 +132,11 @@ async def test_namespaces_take_turns() -> None:
 async def test_no_two_passes_of_a_key_run_at_once_and_one_more_follows() -> None:
     q, passes = queue(), Passes()
     passes.gate.clear()
-    q.add(key("x"), Lane.PERSON)
+    q.add(key("x"), Lane.CREATE)
     async with working(q, passes, workers=4):
         await passes.until(1)
         for _ in range(3):
-            q.add(key("x"), Lane.PERSON)
+            q.add(key("x"), Lane.CREATE)
         assert passes.order == [key("x")]
         passes.gate.set()
         await passes.until(2)
@@ -107,18 +147,18 @@ async def test_what_a_pass_has_written_itself_is_no_news() -> None:
     q, passes = queue(), Passes()
     passes.gate.clear()
     passes.answers[key("x")] = [Again(after=3600, version=12)]
-    q.add(key("x"), Lane.PERSON, version=10)
+    q.add(key("x"), Lane.CREATE, version=10)
     async with working(q, passes):
         await passes.until(1)
-        q.add(key("x"), Lane.PERSON, version=11)
-        q.add(key("x"), Lane.PERSON, version=12)
+        q.add(key("x"), Lane.CREATE, version=11)
+        q.add(key("x"), Lane.CREATE, version=12)
         passes.gate.set()
-        q.add(key("y"), Lane.PERSON)
+        q.add(key("y"), Lane.CREATE)
         await passes.until(2)
-        q.add(key("x"), Lane.PERSON, version=12)
-        q.add(key("z"), Lane.PERSON)
+        q.add(key("x"), Lane.CREATE, version=12)
+        q.add(key("z"), Lane.CREATE)
         await passes.until(3)
-        q.add(key("x"), Lane.PERSON, version=13)
+        q.add(key("x"), Lane.CREATE, version=13)
         await passes.until(4)
     assert [k.name for k in passes.order] == ["x", "y", "z", "x"]
 
@@ -126,9 +166,9 @@ async def test_what_a_pass_has_written_itself_is_no_news() -> None:
 async def test_a_failing_tenant_backs_off_alone_and_comes_again() -> None:
     q, passes = queue(first_delay=0.01, max_delay=0.02), Passes()
     passes.answers[key("bad")] = [Again(backoff=True)] * 5
-    q.add(key("bad"), Lane.PERSON)
+    q.add(key("bad"), Lane.CREATE)
     for number in range(20):
-        q.add(key(f"good{number}"), Lane.PERSON)
+        q.add(key(f"good{number}"), Lane.CREATE)
     async with working(q, passes):
         await passes.until(26)
     counts = Counter(passes.order)
@@ -142,7 +182,7 @@ async def test_an_exception_backs_off_as_well_and_its_text_is_not_logged(
 ) -> None:
     q, passes = queue(first_delay=0.01), Passes()
     passes.answers[key("x")] = [ValueError("npg_secret")]
-    q.add(key("x"), Lane.PERSON)
+    q.add(key("x"), Lane.CREATE)
     with caplog.at_level(logging.DEBUG):
         async with working(q, passes):
             await passes.until(2)
@@ -155,10 +195,10 @@ async def test_an_exception_backs_off_as_well_and_its_text_is_not_logged(
 async def test_an_event_ends_a_back_off() -> None:
     q, passes = queue(first_delay=3600), Passes()
     passes.answers[key("x")] = [Again(backoff=True, version=5)]
-    q.add(key("x"), Lane.PERSON, version=5)
+    q.add(key("x"), Lane.CREATE, version=5)
     async with working(q, passes):
         await passes.until(1)
-        q.add(key("x"), Lane.PERSON, version=6)
+        q.add(key("x"), Lane.CREATE, version=6)
         await passes.until(2)
     assert len(q) == 0
 
@@ -168,10 +208,10 @@ async def test_a_new_key_ends_every_back_off() -> None:
     names = [f"x{number}" for number in range(10)]
     for name in names:
         passes.answers[key(name)] = [Again(backoff=True)]
-        q.add(key(name), Lane.PERSON)
+        q.add(key(name), Lane.CREATE)
     async with working(q, passes, workers=3):
         await passes.until(10)
-        q.add(key("last"), Lane.RESYNC)
+        q.add(key("last"), Lane.SWEEP)
         await passes.until(11)
         q.expedite()
         await passes.until(21)
@@ -205,16 +245,16 @@ async def test_running_passes_get_their_time_at_the_end() -> None:
     passes.gate.clear()
     finished: list[Key] = []
 
-    async def slow(key: Key) -> Again:
-        again = await passes(key)
+    async def slow(key: Key, lane: Lane) -> Again:
+        again = await passes(key, lane)
         finished.append(key)
         return again
 
     async with working(q, slow, workers=2):
-        q.add(key("x"), Lane.PERSON)
-        q.add(key("y"), Lane.PERSON)
+        q.add(key("x"), Lane.CREATE)
+        q.add(key("y"), Lane.CREATE)
         await passes.until(2)
-        q.add(key("never"), Lane.PERSON)
+        q.add(key("never"), Lane.CREATE)
         asyncio.get_running_loop().call_soon(passes.gate.set)
     assert sorted(finished) == [key("x"), key("y")]
 
@@ -222,7 +262,7 @@ async def test_running_passes_get_their_time_at_the_end() -> None:
 async def test_a_pass_that_takes_too_long_is_cancelled_at_the_end() -> None:
     q, passes = queue(), Passes()
     passes.gate.clear()
-    q.add(key("x"), Lane.PERSON)
+    q.add(key("x"), Lane.CREATE)
     async with q.working(passes, workers=1, grace=0):
         await passes.until(1)
     assert passes.order == [key("x")]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final, Self
+
+from neon_tenants.core.lane import Lane
 
 NEON_REQUESTS_PER_MINUTE: Final = 700
 """For a whole account, people in Neon's console included (docs/neon.md, Limits)."""
@@ -14,6 +18,34 @@ NEON_REQUESTS_PER_SECOND: Final = 40
 BURST_SHARE: Final = 0.05
 """Part of a minute's share that may go at once. The rest is the rate, so that burst and rate together
 stay within the share in *every* window of 60 seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """On whose account requests go: the namespaces of a lane take turns."""
+
+    lane: Lane
+    namespace: str = ""
+    """Empty for what is done for the whole fleet."""
+
+
+_UNACCOUNTED: Final = Turn(Lane.SWEEP)
+_turn: ContextVar[Turn] = ContextVar("turn", default=_UNACCOUNTED)
+
+
+def current_turn() -> Turn:
+    """On whose account this task's requests go; what nobody accounts for is a sweep."""
+    return _turn.get()
+
+
+@contextmanager
+def taking_turns(turn: Turn) -> Iterator[None]:
+    """Puts all requests inside the block, and in tasks begun there, on this account."""
+    token = _turn.set(turn)
+    try:
+        yield
+    finally:
+        _turn.reset(token)
 
 
 @dataclass(slots=True)

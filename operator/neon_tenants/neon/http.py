@@ -18,8 +18,9 @@ from pydantic import ValidationError
 
 from neon_tenants import __version__
 from neon_tenants.core.failure import Done
+from neon_tenants.core.lane import Lane
 from neon_tenants.neon import models
-from neon_tenants.neon.budget import Budget
+from neon_tenants.neon.budget import Budget, current_turn
 from neon_tenants.neon.errors import Answer, refused, unreachable
 from neon_tenants.neon.key import ApiKey
 
@@ -32,6 +33,9 @@ THROTTLED_ATTEMPTS: Final = 4
 
 _NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
+
+Observe = Callable[[str, str, int | None, Lane], None]
+"""Told of each request that was sent: its route, method, status (None: no answer came) and lane."""
 
 ModelT = TypeVar("ModelT", bound=models.Wire)
 
@@ -72,12 +76,14 @@ class Http:
         budget: Budget,
         clock: Callable[[], float],
         timeout: float,
+        observe: Observe = lambda _route, _method, _status, _lane: None,
     ) -> None:
         self._http = http
         self._key = key
         self._budget = budget
         self._clock = clock
         self._timeout = timeout
+        self._observe = observe
 
     @classmethod
     @asynccontextmanager
@@ -89,6 +95,7 @@ class Http:
         budget: Budget,
         clock: Callable[[], float],
         timeout: float,  # noqa: ASYNC109 - the deadline of each request, not of this one
+        observe: Observe = lambda _route, _method, _status, _lane: None,
     ) -> AsyncIterator[Self]:
         """Requests to the API at `url`, each within `timeout` seconds."""
         async with httpx.AsyncClient(
@@ -98,7 +105,7 @@ class Http:
             trust_env=False,
             headers={"Accept": "application/json", "User-Agent": f"neon-tenant-operator/{__version__}"},
         ) as http:
-            yield cls(http, key=key, budget=budget, clock=clock, timeout=timeout)
+            yield cls(http, key=key, budget=budget, clock=clock, timeout=timeout, observe=observe)
 
     async def call(self, request: Request, model: type[ModelT]) -> ModelT:
         """Sends the request and reads its answer."""
@@ -124,6 +131,7 @@ class Http:
             raise unreachable(
                 f"The request to {what} waited too long for its turn and was not sent.", Done.NO
             )
+        status: int | None = None
         try:
             async with asyncio.timeout(self._timeout):
                 status, headers, body = await self._exchange(request, path, key.get_secret_value())
@@ -131,6 +139,8 @@ class Http:
             raise unreachable(f"Neon could not be reached to {what}. It is tried again.", Done.NO) from None
         except (httpx.HTTPError, TimeoutError):
             raise unreachable(f"Neon did not answer the request to {what}.", Done.MAYBE) from None
+        finally:
+            self._observe(request.route, request.method, status, current_turn().lane)
         if 200 <= status < 300:
             return body
         answer = _answer(status, headers, body)
