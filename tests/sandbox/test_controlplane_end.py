@@ -28,6 +28,9 @@ async def main():
         print("ready", flush=True)
         await asyncio.Event().wait()
 
+# Whoever started the tests may have had them ignored, as nohup does with SIGHUP.
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 if sys.argv[1:] == ["background"]:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 asyncio.run(main())
