@@ -213,6 +213,7 @@ RESTS: dict[str, tuple[Observed, Reason]] = {
         a.bound(tenant=a.tenant(annotations={names.PAUSED: "true"})),
         Reason.PAUSED,
     ),
+    "2 a tenant is left alone where all are": (a.bound(pause="All is paused."), Reason.PAUSED),
     "3 a new tenant without a tier waits, and Neon is not asked": (
         a.observed(tier=None, tenant=a.tenant(**NEW)),
         Reason.TIER_NOT_FOUND,

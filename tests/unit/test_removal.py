@@ -45,47 +45,51 @@ STEPS: dict[str, tuple[Observed, Step]] = {
         deleted(tenant=a.tenant(DELETE, deleting=True, finalizers=("others.example.com/x",))),
         Leave(),
     ),
-    "4 Neon is looked at freshly": (deleted(), LookUp(fresh=True)),
-    "4 an older look does not do": (deleted(lookup=a.lookup(fresh=False)), LookUp(fresh=True)),
-    "5 a recorded project of another name must show its certificate": (
+    "5 Neon is looked at freshly": (deleted(), LookUp(fresh=True)),
+    "5 an older look does not do": (deleted(lookup=a.lookup(fresh=False)), LookUp(fresh=True)),
+    "6 a recorded project of another name must show its certificate": (
         deleted(lookup=a.lookup(RENAMED)),
         ReadCertificate("cool-project-1"),
     ),
-    "7 our project is deleted": (deleted(lookup=a.lookup(a.project())), DeleteProject("cool-project-1")),
-    "7 our project is deleted under another name, by its certificate": (
+    "8 our project is deleted": (deleted(lookup=a.lookup(a.project())), DeleteProject("cool-project-1")),
+    "8 our project is deleted under another name, by its certificate": (
         deleted(lookup=a.lookup(RENAMED), certificates={"cool-project-1": a.certificate()}),
         DeleteProject("cool-project-1"),
     ),
-    "7 a project that was never recorded is found by its name": (
+    "8 a project that was never recorded is found by its name": (
         deleted(
             tenant=a.tenant(DELETE, deleting=True), secret=a.observed().secret, lookup=a.lookup(a.project())
         ),
         DeleteProject("cool-project-1"),
     ),
-    "7 the tier's policy decides where the tenant has none": (
+    "8 the tier's policy decides where the tenant has none": (
         deleted({"tier": "free"}, tier=a.tier(deletionPolicy="Delete"), lookup=a.lookup(a.project())),
         DeleteProject("cool-project-1"),
     ),
-    "8 a retained project is renamed to nobody's": (
+    "9 a retained project is renamed to nobody's": (
         deleted(RETAIN, lookup=a.lookup(a.project())),
         RenameProject("cool-project-1", a.MARKER.released_name),
     ),
-    "8 without tier and policy the project is kept": (
+    "4 the brake does not hold what deletes nothing": (
+        deleted(RETAIN, brake="Too many.", lookup=a.lookup(a.project())),
+        RenameProject("cool-project-1", a.MARKER.released_name),
+    ),
+    "9 without tier and policy the project is kept": (
         deleted({"tier": "gone"}, tier=None, lookup=a.lookup(a.project())),
         RenameProject("cool-project-1", a.MARKER.released_name),
     ),
-    "8 a stranger's project is left, and the resource goes": (
+    "9 a stranger's project is left, and the resource goes": (
         deleted(RETAIN, lookup=a.lookup(RENAMED), certificates={"cool-project-1": ELSEWHERE}),
         OwnSecret(),
     ),
-    "10 the Secret goes with its resource": (deleted(lookup=a.lookup()), OwnSecret()),
-    "10 a released project is done with": (deleted(RETAIN, lookup=a.lookup(RELEASED)), OwnSecret()),
-    "11 a Secret that goes with its resource already is left": (
+    "11 the Secret goes with its resource": (deleted(lookup=a.lookup()), OwnSecret()),
+    "11 a released project is done with": (deleted(RETAIN, lookup=a.lookup(RELEASED)), OwnSecret()),
+    "12 a Secret that goes with its resource already is left": (
         deleted(lookup=a.lookup(), secret=a.ours(owner_uids=(a.UID,))),
         RemoveFinalizer(),
     ),
-    "11 no Secret, no owner": (deleted(lookup=a.lookup(), secret=a.observed().secret), RemoveFinalizer()),
-    "11 an unsent intent of this process holds nothing": (
+    "12 no Secret, no owner": (deleted(lookup=a.lookup(), secret=a.observed().secret), RemoveFinalizer()),
+    "12 an unsent intent of this process holds nothing": (
         deleted(
             tenant=a.tenant(DELETE, deleting=True, annotations={names.INTENT: a.intent().encode()}),
             secret=a.observed().secret,
@@ -111,11 +115,13 @@ RESTS: dict[str, tuple[Observed, Reason]] = {
         deleted({**DELETE, "deletionProtection": True}, lookup=a.lookup(a.project())),
         Reason.DELETION_HELD,
     ),
-    "6 a stranger's project is not deleted": (
+    "4 the brake holds it before Neon is looked at": (deleted(brake="Too many."), Reason.DELETION_HELD),
+    "2 what is paused as a whole holds deletions": (deleted(pause="All is paused."), Reason.PAUSED),
+    "7 a stranger's project is not deleted": (
         deleted(lookup=a.lookup(RENAMED), certificates={"cool-project-1": ELSEWHERE}),
         Reason.NOT_OURS,
     ),
-    "6 nor is one without a certificate": (
+    "7 nor is one without a certificate": (
         deleted(lookup=a.lookup(RENAMED), certificates={"cool-project-1": None}),
         Reason.NOT_OURS,
     ),
@@ -130,7 +136,7 @@ def test_the_removal_is_held(observed: Observed, reason: Reason) -> None:
 
 
 @pytest.mark.parametrize("sent", [None, Sent.UNKNOWN])
-def test_9_a_resource_does_not_go_while_a_post_may_be_under_way(sent: Sent | None) -> None:
+def test_10_a_resource_does_not_go_while_a_post_may_be_under_way(sent: Sent | None) -> None:
     world = deleted(
         now=a.NOW + 100,
         tenant=a.tenant(DELETE, deleting=True, annotations={names.INTENT: a.intent().encode()}),

@@ -48,9 +48,9 @@ class Reason(StrEnum):
     DELETING = "Deleting"
     """The resource was deleted and its project is being deleted or released."""
     DELETION_HELD = "DeletionHeld"
-    """The resource was deleted but `deletionProtection` holds it. Nothing is deleted meanwhile."""
+    """The resource was deleted, but `deletionProtection` or the brake on mass deletions holds it."""
     PAUSED = "Paused"
-    """The annotation `neontenants.io/paused` says hands off."""
+    """Somebody said hands off: for this resource, for its namespace or for all."""
 
     TIER_NOT_FOUND = "TierNotFound"
     """`spec.tier` names no DatabaseTier. What is applied stays."""

@@ -14,6 +14,7 @@ import yaml
 
 from neon_tenants.api import names
 from neon_tenants.api.database_tier import DatabaseTier
+from neon_tenants.api.fleet_operation import FleetOperation
 from neon_tenants.api.schema import Model
 from neon_tenants.api.tenant_database import TenantDatabase
 
@@ -72,6 +73,28 @@ def database_tier() -> dict[str, Any]:
             _column("Age", ".metadata.creationTimestamp", "Since the tier was made", type="date"),
             _column("Suspend", ".spec.compute.suspendAfter", "Idle time until suspension", priority=1),
             _column("History", ".spec.historyRetention", "How far back a restore can go", priority=1),
+        ],
+        selectable=[],
+        status=True,
+    )
+
+
+def fleet_operation() -> dict[str, Any]:
+    """The CustomResourceDefinition of FleetOperation."""
+    return _definition(
+        FleetOperation,
+        plural=names.FLEET_OPERATIONS,
+        short="fleetop",
+        scope="Cluster",
+        columns=[
+            _column("Operation", ".spec.operation", "What is to be done"),
+            _column("Dry run", ".spec.dryRun", "Whether nothing is changed", type="boolean"),
+            _column("Phase", ".status.phase", "How far it is"),
+            _column("Total", ".status.counts.total", "Targets", type="integer"),
+            _column("Done", ".status.counts.done", "Targets that are done", type="integer"),
+            _column("Failed", ".status.counts.failed", "Targets that failed", type="integer"),
+            _column("Age", ".metadata.creationTimestamp", "Since it was asked for", type="date"),
+            _column("Message", ".status.message", "What it waits for, or why it failed", priority=1),
         ],
         selectable=[],
         status=True,
@@ -186,7 +209,7 @@ def files() -> dict[str, str]:
     """File name -> content of everything in `crds/`."""
     return {
         f"{definition['metadata']['name']}.yaml": as_yaml(definition)
-        for definition in (tenant_database(), database_tier())
+        for definition in (tenant_database(), database_tier(), fleet_operation())
     }
 
 

@@ -44,6 +44,8 @@ class Tenant:
     annotations: Mapping[str, str]
     spec: TenantDatabaseSpec
     status: TenantDatabaseStatus
+    marked: float | None = None
+    """When it was marked for deletion, in seconds of the epoch by the API server's clock."""
 
     @property
     def version(self) -> int:
@@ -140,6 +142,10 @@ class Observed:
     secret: SecretState
     knowledge: Knowledge = field(default_factory=Knowledge)
     lookup: Lookup | None = None
+    pause: str | None = None
+    """Why nothing may be changed, where the namespace, a setting or the API server says so."""
+    brake: str | None = None
+    """Why the deletion of the project is held back, where too many were marked at once."""
     certificates: Mapping[str, Certificate | None] = field(default_factory=dict)
     """Birth certificates that were read, by project id; None for a project that has none."""
     endpoints: tuple[Endpoint, ...] | None = None

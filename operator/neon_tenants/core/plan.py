@@ -63,12 +63,8 @@ def next_step(observed: Observed) -> Step:
     """
     if observed.tenant.deleting:
         return removal.next_step(observed)
-    if observed.tenant.paused:
-        return Rest(
-            Reason.PAUSED,
-            f"Nothing is changed while the annotation {names.PAUSED} is true. Remove it to go on.",
-            ready=None,
-        )
+    if pause := removal.paused(observed):
+        return pause
     if not observed.tenant.has_finalizer and (obstacle := _obstacle(observed)):
         return obstacle
     if observed.lookup is None:

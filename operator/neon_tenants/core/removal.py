@@ -25,7 +25,20 @@ from neon_tenants.core.steps import (
 )
 
 HELD_AGAIN: Final = 300.0
-"""Seconds between looks while a stranger's project stands where ours is recorded."""
+"""Seconds between looks while a deletion is held by what may change without an event."""
+PAUSED_AGAIN: Final = 30.0
+"""Seconds between looks while something is paused by what changes without an event, as a Namespace does."""
+
+
+def paused(observed: Observed) -> Rest | None:
+    """The rest of a tenant that nobody may change now; None for the others."""
+    if observed.tenant.paused:
+        held = "the deletion is held" if observed.tenant.deleting else "nothing is changed"
+        message = f"The annotation {names.PAUSED} is true: {held}. Remove it to go on."
+        return Rest(Reason.PAUSED, message, ready=None)
+    if observed.pause is not None:
+        return Rest(Reason.PAUSED, observed.pause, ready=None, again=PAUSED_AGAIN)
+    return None
 
 
 def next_step(observed: Observed) -> Step:
@@ -36,26 +49,23 @@ def next_step(observed: Observed) -> Step:
     | 1 | our finalizer is gone | Leave |
     | 2 | paused | Rest Paused: held |
     | 3 | `deletionProtection` | Rest DeletionHeld |
-    | 4 | Neon not looked at since the last step | LookUp, fresh |
-    | 5 | the recorded project bears another name, certificate not read | ReadCertificate |
-    | 6 | ... it proves not ours, and the policy is Delete | Rest NotOurs: held |
-    | 7 | a project of ours, policy Delete | DeleteProject |
-    | 8 | a project of ours, policy Retain | RenameProject to the released name |
-    | 9 | a POST may still be under way | Wait Deleting |
-    | 10 | our Secret does not yet go with the resource | OwnSecret |
-    | 11 | else | RemoveFinalizer |
+    | 4 | the brake holds it, and the policy is Delete | Rest DeletionHeld |
+    | 5 | Neon not looked at since the last step | LookUp, fresh |
+    | 6 | the recorded project bears another name, certificate not read | ReadCertificate |
+    | 7 | ... it proves not ours, and the policy is Delete | Rest NotOurs: held |
+    | 8 | a project of ours, policy Delete | DeleteProject |
+    | 9 | a project of ours, policy Retain | RenameProject to the released name |
+    | 10 | a POST may still be under way | Wait Deleting |
+    | 11 | our Secret does not yet go with the resource | OwnSecret |
+    | 12 | else | RemoveFinalizer |
 
-    Row 4 comes after every DELETE and rename: the resource goes only when a complete list shows nothing.
+    Row 5 comes after every DELETE and rename: the resource goes only when a complete list shows nothing.
     """
     tenant = observed.tenant
     if not tenant.has_finalizer:
         return Leave()
-    if tenant.paused:
-        return Rest(
-            Reason.PAUSED,
-            f"The deletion is held while the annotation {names.PAUSED} is true. Remove it to go on.",
-            ready=None,
-        )
+    if pause := paused(observed):
+        return pause
     if tenant.spec.deletion_protection:
         return Rest(
             Reason.DELETION_HELD,
@@ -63,6 +73,8 @@ def next_step(observed: Observed) -> Step:
             "let it go.",
             stalled=True,
         )
+    if observed.brake is not None and tenant.deletion_policy(observed.tier) is DeletionPolicy.DELETE:
+        return Rest(Reason.DELETION_HELD, observed.brake, stalled=True, again=HELD_AGAIN)
     if observed.lookup is None or not observed.lookup.fresh:
         return LookUp(fresh=True)
     return _projects(observed, observed.lookup) or _release(observed)
