@@ -94,6 +94,10 @@ class Scene:
 
         await until(logged, f"the operator logs {text!r}")
 
+    async def address(self) -> str:
+        """Where the last operator serves."""
+        return await served(self.operators[-1])
+
     # --- manifests ---------------------------------------------------------------------------------
 
     async def create_tiers(self) -> None:
@@ -179,6 +183,17 @@ class Scene:
             for request in self.plane.requests()
             if request.is_write and request.user == OPERATOR_USER and request.namespace == self.namespace
         ]
+
+
+async def served(operator: Child) -> str:
+    """The address of an operator, once it serves."""
+
+    async def look() -> str | None:
+        lines = operator.log.read_text().splitlines()
+        told = (json.loads(line) for line in lines if "The operator serves." in line)
+        return next((str(line["address"]) for line in told), None)
+
+    return await until(look, "the operator serves")
 
 
 def example_tier(name: str) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
+import aiohttp
 import kopf
 from pydantic import ValidationError
 
@@ -23,6 +24,7 @@ from neon_tenants.core.record import Record
 from neon_tenants.kube.client import Login
 from neon_tenants.kube.tenants import parse_tenant, parse_tier
 from neon_tenants.memory import Memory
+from neon_tenants.pulse import Pulse
 from neon_tenants.queue import Queue
 from neon_tenants.roster import Roster
 
@@ -75,14 +77,23 @@ class Triggers:
                 self._queue.add(key, Lane.ROLLOUT)
 
 
-def registry(triggers: Triggers, login: Callable[[], Awaitable[Login]]) -> kopf.OperatorRegistry:
+def streams(namespaces: Iterable[str]) -> frozenset[str]:
+    """The paths that are watched, with these namespaces or, where there are none, all."""
+    base = f"/apis/{names.API_VERSION}"
+    tenants = [f"{base}/namespaces/{namespace}/{names.TENANT_DATABASES}" for namespace in namespaces]
+    return frozenset(tenants or [f"{base}/{names.TENANT_DATABASES}"]) | {f"{base}/{names.DATABASE_TIERS}"}
+
+
+def registry(
+    triggers: Triggers, login: Callable[[], Awaitable[Login]], pulse: Pulse
+) -> kopf.OperatorRegistry:
     """The handlers, for `kopf.operator`."""
     handlers = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=handlers, id="login")  # type: ignore[arg-type, unused-ignore]
-    async def log_in(**_: Any) -> kopf.ConnectionInfo:
+    async def log_in(**_: Any) -> kopf.AiohttpSession:
         found = await login()
-        return kopf.ConnectionInfo(
+        info = kopf.ConnectionInfo(
             server=found.server,
             ca_path=found.ca_path,
             token=found.token,
@@ -90,6 +101,13 @@ def registry(triggers: Triggers, login: Callable[[], Awaitable[Login]]) -> kopf.
             private_key_path=found.private_key_path,
             insecure=found.insecure,
         )
+        # As Kopf would make it, and seen from outside. Kopf closes it.
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
+            headers=info.as_http_headers(),
+            trace_configs=[pulse.trace()],
+        )
+        return kopf.AiohttpSession(server=found.server, aiohttp_session=session)
 
     @kopf.on.event(names.GROUP, names.VERSION, names.TENANT_DATABASES, registry=handlers, id="tenant")
     async def tenant(event: kopf.RawEvent, **_: Any) -> None:

@@ -22,6 +22,7 @@ import kopf
 from neon_tenants import handlers, serve
 from neon_tenants.api import names
 from neon_tenants.core.again import Again
+from neon_tenants.core.health import Signs, not_alive, not_ready
 from neon_tenants.core.key import Key
 from neon_tenants.core.lane import Lane
 from neon_tenants.kube.client import KubeClient
@@ -36,6 +37,7 @@ from neon_tenants.neon.http import Http
 from neon_tenants.neon.inventory import Inventory
 from neon_tenants.neon.key import ApiKey
 from neon_tenants.perform import Identity, Performer
+from neon_tenants.pulse import Pulse
 from neon_tenants.queue import Queue
 from neon_tenants.reconcile import Reconciler
 from neon_tenants.roster import Roster
@@ -61,6 +63,7 @@ class Operator:
     roster: Roster
     memory: Memory
     reconciler: Reconciler
+    pulse: Pulse
 
     async def reconcile(self, key: Key, lane: Lane) -> Again:
         """One pass for a key of the queue."""
@@ -119,8 +122,9 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
             epoch=time.time,
             wall_time=_wall_time,
         )
+        pulse = Pulse(handlers.streams(settings.watch_namespaces), clock)
         queue = Queue(dice=random.random, max_delay=settings.retry_max)
-        yield Operator(settings, kube, tenants, key, queue, roster, memory, reconciler)
+        yield Operator(settings, kube, tenants, key, queue, roster, memory, reconciler, pulse)
 
 
 async def run(settings: Settings, *, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:
@@ -155,9 +159,10 @@ async def _watch(operator: Operator, stop: asyncio.Event, ready: asyncio.Event |
             return
         started = asyncio.Event()
         starting = asyncio.create_task(_started(started, stop, ready))
+        operator.pulse.begin()
         try:
             await kopf.operator(
-                registry=handlers.registry(triggers, operator.kube.login),
+                registry=handlers.registry(triggers, operator.kube.login, operator.pulse),
                 settings=handlers.settings(),
                 standalone=True,
                 clusterwide=not namespaces,
@@ -173,6 +178,7 @@ async def _watch(operator: Operator, stop: asyncio.Event, ready: asyncio.Event |
             return  # a signal, or the stop flag
         finally:
             starting.cancel()
+            operator.pulse.end()
 
 
 async def _started(started: asyncio.Event, stop: asyncio.Event, ready: asyncio.Event | None) -> None:
@@ -184,8 +190,20 @@ async def _started(started: asyncio.Event, stop: asyncio.Event, ready: asyncio.E
         ready.set()
 
 
-def _probes(_operator: Operator) -> dict[str, serve.Probe]:
-    return {"healthz": lambda: None, "readyz": lambda: None}
+def _probes(operator: Operator) -> dict[str, serve.Probe]:
+    return {"healthz": lambda: not_alive(_signs(operator)), "readyz": lambda: not_ready(_signs(operator))}
+
+
+def _signs(operator: Operator) -> Signs:
+    pulse, queue = operator.pulse, operator.queue
+    return Signs(
+        installed=pulse.beats,
+        unlisted=pulse.unlisted,
+        heard_ago=pulse.heard_ago,
+        tried_ago=pulse.tried_ago,
+        waiting=sum(lane.depth for lane in queue.waiting().values()),
+        moved_ago=queue.moved_ago,
+    )
 
 
 def _take_signals(stop: asyncio.Event) -> None:

@@ -49,6 +49,17 @@ class _Entry:
     """Whether another pass was asked for, without a version, while one runs."""
     next_lane: Lane = Lane.SWEEP
     """The most urgent that another pass was asked for in while one runs."""
+    since: float = 0.0
+    """When it became ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The keys of a lane that a worker could take now."""
+
+    depth: int = 0
+    oldest: float = 0.0
+    """Seconds for which the first of them has been waiting."""
 
 
 class _Line:
@@ -100,6 +111,7 @@ class Queue:
         self._ready = asyncio.Semaphore(0)
         self._timer: asyncio.TimerHandle | None = None
         self._running = 0
+        self._moved = 0.0
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -122,6 +134,27 @@ class Queue:
             entry.lane = min(entry.lane, lane)
             self._make_ready(key, entry)
 
+    def waiting(self) -> dict[Lane, Waiting]:
+        """What could be worked on now, by lane."""
+        now = _now()
+        found = dict.fromkeys(Lane, Waiting())
+        for entry in self._entries.values():
+            if entry.ready:
+                known = found[entry.lane]
+                found[entry.lane] = Waiting(known.depth + 1, max(known.oldest, now - entry.since))
+        return found
+
+    def backing_off(self) -> int:
+        """How many keys wait because their last pass failed."""
+        return sum(
+            entry.failures > 0 and not (entry.ready or entry.running) for entry in self._entries.values()
+        )
+
+    @property
+    def moved_ago(self) -> float:
+        """Seconds since a worker took a key or finished one, or could first have done so."""
+        return _now() - self._moved
+
     def expedite(self) -> None:
         """Ends every delay, as when a new API key may have ended the cause of all failures."""
         for _, ticket, key in self._delayed:
@@ -134,6 +167,7 @@ class Queue:
     async def working(self, reconcile: Reconcile, *, workers: int, grace: float) -> AsyncIterator[None]:
         """Works off the queue until the block ends; passes that run then have `grace` seconds to finish."""
         stopping = asyncio.Event()
+        self._moved = _now()
         tasks = [asyncio.create_task(self._work(reconcile, stopping)) for _ in range(workers)]
         try:
             yield
@@ -176,6 +210,7 @@ class Queue:
                 entry = self._entries.get(key)
                 if entry is None or entry.ticket != ticket:
                     return None
+                self._moved = _now()
                 entry.ready = False
                 entry.running = True
                 entry.news, entry.asked, entry.next_lane = 0, False, Lane.SWEEP
@@ -183,6 +218,7 @@ class Queue:
         return None
 
     def _finished(self, key: Key, again: Again) -> None:
+        self._moved = _now()
         entry = self._entries[key]
         entry.running = False
         entry.seen = max(entry.seen, again.version)
@@ -208,12 +244,13 @@ class Queue:
     def _make_ready(self, key: Key, entry: _Entry) -> None:
         entry.ticket = next(self._tickets)
         entry.ready = True
+        entry.since = _now()
         self._lines[entry.lane].push(key, entry.ticket)
         self._ready.release()
 
     def _delay(self, key: Key, entry: _Entry, seconds: float) -> None:
         entry.ticket = next(self._tickets)
-        heapq.heappush(self._delayed, (asyncio.get_running_loop().time() + seconds, entry.ticket, key))
+        heapq.heappush(self._delayed, (_now() + seconds, entry.ticket, key))
         self._arm()
 
     def _arm(self) -> None:
@@ -225,13 +262,17 @@ class Queue:
             self._timer = asyncio.get_running_loop().call_at(self._delayed[0][0], self._promote)
 
     def _promote(self) -> None:
-        now = asyncio.get_running_loop().time()
+        now = _now()
         while self._delayed and self._delayed[0][0] <= now:
             _, ticket, key = heapq.heappop(self._delayed)
             entry = self._entries.get(key)
             if entry is not None and entry.ticket == ticket:
                 self._make_ready(key, entry)
         self._arm()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _log(key: Key, error: Exception) -> None:

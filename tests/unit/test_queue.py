@@ -266,3 +266,24 @@ async def test_a_pass_that_takes_too_long_is_cancelled_at_the_end() -> None:
     async with q.working(passes, workers=1, grace=0):
         await passes.until(1)
     assert passes.order == [key("x")]
+
+
+async def test_the_queue_tells_what_waits_and_what_backs_off() -> None:
+    q, passes = queue(first_delay=1000, max_delay=1000), Passes()
+    passes.answers[key("bad")] = [Again(backoff=True)]
+    q.add(key("bad"), Lane.CREATE)
+    async with working(q, passes):
+        await passes.until(1)
+        while not q.backing_off():
+            await asyncio.sleep(0)
+        passes.gate.clear()
+        q.add(key("first"), Lane.CREATE)
+        await passes.until(2)
+        q.add(key("a"), Lane.SWEEP)
+        q.add(key("b"), Lane.SWEEP)
+        waiting = q.waiting()
+        assert {lane: found.depth for lane, found in waiting.items() if found.depth} == {Lane.SWEEP: 2}
+        assert waiting[Lane.SWEEP].oldest >= 0 == waiting[Lane.CREATE].oldest
+        passes.gate.set()
+        await passes.until(4)
+    assert q.moved_ago >= 0
