@@ -61,7 +61,7 @@ class Triggers:
             return
         self._roster.put(Record.of(tenant))
         tier = self._roster.tier(tenant.spec.tier)
-        if not is_settled(tenant, tier):
+        if not is_settled(tenant, tier, admitted=True):
             self._queue.add(key, lane_of(tenant, tier), version=tenant.version)
 
     def tier(self, kind: str | None, body: Mapping[str, Any]) -> None:

@@ -26,7 +26,7 @@ from neon_tenants.core.status import Verdict
 from neon_tenants.core.steps import Leave, Rest, Wait
 from neon_tenants.kube.errors import ConflictError
 from neon_tenants.kube.errors import NotFoundError as GoneError
-from neon_tenants.kube.events import Events
+from neon_tenants.kube.events import Events, Regarding
 from neon_tenants.kube.secrets import Secrets
 from neon_tenants.kube.tenants import Tenants
 from neon_tenants.memory import Memory
@@ -81,7 +81,7 @@ class Reconciler:
                 logger.debug("step", extra={"step": type(step).__name__, "tenant": f"{namespace}/{name}"})
                 observed = await self._performer.perform(step, observed)
                 if event := core_event.of_step(step):
-                    await self._events.post(observed.tenant, event)
+                    await self._events.post(Regarding.of_tenant(observed.tenant), event)
         except NeonError as error:
             return await self._failed(observed, error)
         except (ConflictError, GoneError):
@@ -175,5 +175,5 @@ class Reconciler:
             return observed.tenant.version
         tenant = await self._tenants.write_status(observed.tenant, new)
         if event := core_event.of_verdict(observed, verdict):
-            await self._events.post(tenant, event)
+            await self._events.post(Regarding.of_tenant(tenant), event)
         return tenant.version

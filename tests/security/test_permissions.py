@@ -16,6 +16,7 @@ ALLOWED = {
     ("neontenants.io", "tenantdatabases"): {"get", "list", "watch", "patch"},
     ("neontenants.io", "tenantdatabases/status"): {"patch"},
     ("neontenants.io", "databasetiers"): {"get", "list", "watch"},
+    ("neontenants.io", "databasetiers/status"): {"patch"},
     ("", "secrets"): {"get", "create", "update"},
     ("", "namespaces"): {"get"},
     ("events.k8s.io", "events"): {"create"},

@@ -9,15 +9,16 @@ import pytest
 import builders as a
 from neon_tenants.api import names
 from neon_tenants.api.conditions import ConditionStatus, Reason
-from neon_tenants.api.tenant_database import TenantDatabaseStatus
+from neon_tenants.api.tenant_database import AppliedTier, TenantDatabaseStatus
 from neon_tenants.core import event as core_event
 from neon_tenants.core import plan
 from neon_tenants.core import status as core_status
+from neon_tenants.core.entitlement import Tier
 from neon_tenants.core.event import Event
 from neon_tenants.core.failure import Done, Failure
 from neon_tenants.core.intent import Sent
 from neon_tenants.core.knowledge import Knowledge
-from neon_tenants.core.observed import Observed
+from neon_tenants.core.observed import Observed, is_pending
 from neon_tenants.core.status import GRACE, Verdict
 from neon_tenants.core.steps import DeleteProject, LookUp, RenameProject, Rest, Step, Wait
 
@@ -201,6 +202,14 @@ SETTLED: dict[str, tuple[Observed, bool]] = {
         False,
     ),
     "a changed tier": (a.observed(tenant=a.tenant(status=a.status()), tier=a.tier(generation=2)), False),
+    "a changed tier whose rollout has not reached it": (
+        a.observed(tenant=a.tenant(status=a.status()), tier=a.tier(generation=2), admitted=False),
+        True,
+    ),
+    "moved to another tier, which no rollout holds up": (
+        a.observed(tenant=a.tenant({"tier": "pro"}, status=a.status()), tier=a.tier("pro"), admitted=False),
+        False,
+    ),
     "no tier": (a.observed(tenant=a.tenant(status=a.status()), tier=None), False),
     "nothing applied": (a.observed(tenant=a.tenant(status=a.status(tier=None))), False),
     "to be suspended": (
@@ -226,6 +235,23 @@ SETTLED: dict[str, tuple[Observed, bool]] = {
 @pytest.mark.parametrize(("observed", "settled"), SETTLED.values(), ids=SETTLED.keys())
 def test_a_tenant_is_settled(observed: Observed, settled: bool) -> None:
     assert observed.settled is settled
+
+
+@pytest.mark.parametrize(
+    ("applied", "tier", "pending"),
+    [
+        (AppliedTier(name="free", generation=1), a.tier(generation=2), True),
+        (AppliedTier(name="free", generation=7), a.tier(generation=1), True),  # the tier was made again
+        (AppliedTier(name="free", generation=1), a.tier(), False),
+        (AppliedTier(name="pro", generation=1), a.tier(generation=2), False),
+        (None, a.tier(), False),
+        (AppliedTier(name="free", generation=1), None, False),
+    ],
+)
+def test_a_tenant_waits_for_a_rollout_of_its_own_tier_only(
+    applied: AppliedTier | None, tier: Tier | None, pending: bool
+) -> None:
+    assert is_pending(applied, tier) is pending
 
 
 def test_a_version_orders_and_an_opaque_one_is_no_news() -> None:

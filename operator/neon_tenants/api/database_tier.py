@@ -234,9 +234,18 @@ class RolloutStatus(Model):
 
     generation: int = Field(ge=0, description="Generation of the tier that is rolled out.")
     phase: RolloutPhase = Field(description="Canary, Rolling, Paused or Done.")
+    started: str = Field(
+        description="When it began.",
+        json_schema_extra={"format": "date-time"},
+    )
     updated: int = Field(ge=0, description="Tenants that have it.")
     total: int = Field(ge=0, description="Tenants of the tier.")
-    failed: int = Field(ge=0, description="Tenants that did not take it.")
+    waiting: int = Field(
+        default=0,
+        ge=0,
+        description="Tenants that have all of it but the size of their compute, which waits for idle.",
+    )
+    failed: int = Field(ge=0, description="Tenants that it stalled: a person must look at them.")
     paused_reason: str | None = Field(
         default=None, max_length=64, description="Why it is paused, in one word."
     )
@@ -244,6 +253,9 @@ class RolloutStatus(Model):
         default=None,
         ge=0,
         description="The generation that a person has let go on after a pause.",
+    )
+    forgiven: int = Field(
+        default=0, ge=0, description="Failures that a person has accepted: only further ones pause it again."
     )
 
 

@@ -27,6 +27,8 @@ START_EMPTY: Final = f"{GROUP}/start-empty"
 """For people: the token of a previous project that is to be left aside (protocol, rule 13)."""
 RECONCILE_REQUESTED_AT: Final = f"{GROUP}/reconcile-requested-at"
 """For people: any new value asks for a thorough look now; status answers in `lastHandledReconcileAt`."""
+ROLLOUT_CONFIRMED: Final = f"{GROUP}/rollout-confirmed"
+"""For people, on a DatabaseTier: the generation whose rollout may go on, or `<generation>-<failures>`."""
 
 INTENT: Final = f"{GROUP}/create-intent"
 """Internal, on a TenantDatabase: the declared create (protocol, rule 3). Not to be edited."""

@@ -213,6 +213,12 @@ class AppliedTier(Model):
         "organization does not have them.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
+    waiting: list[Annotated[str, Field(max_length=64)]] = Field(
+        default_factory=list,
+        max_length=8,
+        description="Settings of the tier that are applied when the compute is idle, since they restart it.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
 
 
 class Binding(Model):

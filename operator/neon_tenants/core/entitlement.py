@@ -24,6 +24,7 @@ class Tier:
     status: DatabaseTierStatus = field(default_factory=DatabaseTierStatus)
     annotations: Mapping[str, str] = field(default_factory=dict)
     resource_version: str = ""
+    uid: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from neon_tenants.api.conditions import ConditionStatus, ConditionType
 from neon_tenants.api.database_tier import DeletionPolicy
 from neon_tenants.api.tenant_database import (
     DEFAULT_DATABASE,
+    AppliedTier,
     ConnectionSecret,
     State,
     TenantDatabaseSpec,
@@ -150,6 +151,8 @@ class Observed:
     """Birth certificates that were read, by project id; None for a project that has none."""
     endpoints: tuple[Endpoint, ...] | None = None
     connection: Connection | None = field(default=None, repr=False)
+    admitted: bool = True
+    """Whether the tier, as it is now, may be applied; false until a rollout reaches the tenant."""
 
     @property
     def marker(self) -> Marker:
@@ -170,11 +173,25 @@ class Observed:
     @property
     def settled(self) -> bool:
         """Whether the status says that all of this was applied already, so that nothing need be read."""
-        return is_settled(self.tenant, self.tier) and not self.knowledge.operations
+        settled = is_settled(self.tenant, self.tier, admitted=self.admitted)
+        return settled and not self.knowledge.operations
 
 
-def is_settled(tenant: Tenant, tier: Tier | None) -> bool:
-    """Whether a tenant's status says that its spec and its tier, as they are now, were applied."""
+def is_pending(applied: AppliedTier | None, tier: Tier | None) -> bool:
+    """Whether only a rollout of its own tier may change the tenant: it has the tier of another generation.
+
+    A new tenant, and one that a person moves to another tier, gets the tier as it is.
+    """
+    if applied is None or tier is None:
+        return False
+    return applied.name == tier.name and applied.generation != tier.generation
+
+
+def is_settled(tenant: Tenant, tier: Tier | None, *, admitted: bool) -> bool:
+    """Whether a tenant's status says that its spec and its tier, as they are now, were applied.
+
+    While a rollout has not reached the tenant (not `admitted`), the generation before is as good.
+    """
     status = tenant.status
     applied = status.tier
     intent = decode(tenant.annotations.get(names.INTENT), tenant.uid)
@@ -184,7 +201,8 @@ def is_settled(tenant: Tenant, tier: Tier | None) -> bool:
         and any(c.type == ConditionType.READY and c.status is ConditionStatus.TRUE for c in status.conditions)
         and tier is not None
         and applied is not None
-        and (applied.name, applied.generation) == (tier.name, tier.generation)
+        and applied.name == tier.name
+        and not (admitted and is_pending(applied, tier))
         and status.suspended is tenant.suspended
         and not tenant.thorough
         and (intent is None or intent.nonce == status.resolved_intent)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Self
 
 from neon_tenants.api import names
+from neon_tenants.core.entitlement import Tier
 from neon_tenants.core.event import Event
 from neon_tenants.core.observed import Tenant
 from neon_tenants.kube.client import KubeClient
@@ -25,6 +27,33 @@ REMEMBERED: Final = 4096
 MAX_NOTE: Final = 1024
 """Characters; a rule of events.k8s.io/v1."""
 CONTROLLER: Final = "neontenants.io/operator"
+
+
+CLUSTER_NAMESPACE: Final = "default"
+"""Where events about cluster-scoped objects stand; `kubectl describe` looks there, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Regarding:
+    """The object that an event is about."""
+
+    kind: str
+    name: str
+    uid: str
+    resource_version: str
+    namespace: str = ""
+    """Empty for a cluster-scoped one."""
+
+    @classmethod
+    def of_tenant(cls, tenant: Tenant) -> Self:
+        """A TenantDatabase."""
+        version = tenant.resource_version
+        return cls(names.TENANT_DATABASE, tenant.name, tenant.uid, version, tenant.namespace)
+
+    @classmethod
+    def of_tier(cls, tier: Tier) -> Self:
+        """A DatabaseTier."""
+        return cls(names.DATABASE_TIER, tier.name, tier.uid, tier.resource_version)
 
 
 class EventFilter:
@@ -61,7 +90,7 @@ class EventFilter:
 
 
 class Events:
-    """Posts events.k8s.io/v1 events about TenantDatabases."""
+    """Posts events.k8s.io/v1 events about our resources."""
 
     def __init__(
         self, kube: KubeClient, *, instance: str, clock: Callable[[], float], token: Callable[[], str]
@@ -72,38 +101,37 @@ class Events:
         self._token = token
         self._filter = EventFilter(clock())
 
-    async def post(self, tenant: Tenant, event: Event) -> None:
+    async def post(self, about: Regarding, event: Event) -> None:
         """Posts the event, unless it was said a moment ago or there are too many.
 
         An event that the API server refuses is logged and let go: the status has said it all.
         """
-        if not self._filter.passes(tenant.uid, event, self._clock()):
+        if not self._filter.passes(about.uid, event, self._clock()):
             return
         now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        namespace = about.namespace or CLUSTER_NAMESPACE
+        regarding = {
+            "apiVersion": names.API_VERSION,
+            "kind": about.kind,
+            "name": about.name,
+            "uid": about.uid,
+            "resourceVersion": about.resource_version,
+        }
         body = {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
-            "metadata": {"name": f"{tenant.name}.{self._token()}", "namespace": tenant.namespace},
+            "metadata": {"name": f"{about.name}.{self._token()}", "namespace": namespace},
             "eventTime": now,
             "type": "Warning" if event.warning else "Normal",
             "reason": event.reason.value,
             "action": "Reconcile",
             "note": event.message[:MAX_NOTE],
-            "regarding": {
-                "apiVersion": names.API_VERSION,
-                "kind": names.TENANT_DATABASE,
-                "namespace": tenant.namespace,
-                "name": tenant.name,
-                "uid": tenant.uid,
-                "resourceVersion": tenant.resource_version,
-            },
+            "regarding": regarding | ({"namespace": about.namespace} if about.namespace else {}),
             "reportingController": CONTROLLER,
             "reportingInstance": self._instance,
         }
         path = "/apis/events.k8s.io/v1/namespaces/{namespace}/events"
         try:
-            await self._kube.request(
-                "post an event", "POST", path, {"namespace": tenant.namespace}, body=body
-            )
+            await self._kube.request("post an event", "POST", path, {"namespace": namespace}, body=body)
         except KubeError as error:
             logger.info("An event was not posted: %s", error)

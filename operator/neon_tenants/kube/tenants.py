@@ -56,6 +56,7 @@ def parse_tier(body: Mapping[str, Any]) -> Tier:
         status=DatabaseTierStatus.model_validate(body.get("status") or {}),
         annotations=dict(metadata.get("annotations") or {}),
         resource_version=metadata["resourceVersion"],
+        uid=metadata["uid"],
     )
 
 
