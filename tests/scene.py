@@ -29,6 +29,7 @@ FAST: Final = {
     "request_timeout": "2",
     "retry_max": "2",
     "requests_per_minute": "100000",
+    "requests_per_second_per_route": "10000",
     "log_level": "DEBUG",
     "grace": "5",
     "listen": "127.0.0.1:0",

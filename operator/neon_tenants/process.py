@@ -36,6 +36,7 @@ from neon_tenants.neon.client import NeonClient
 from neon_tenants.neon.http import Http
 from neon_tenants.neon.inventory import Inventory
 from neon_tenants.neon.key import ApiKey
+from neon_tenants.neon.limits import Rates
 from neon_tenants.perform import Identity, Performer
 from neon_tenants.pulse import Pulse
 from neon_tenants.queue import Queue
@@ -59,6 +60,7 @@ class Operator:
     kube: KubeClient
     tenants: Tenants
     key: ApiKey
+    budget: Budget
     queue: Queue
     roster: Roster
     memory: Memory
@@ -82,6 +84,12 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
     key = ApiKey(settings.api_key_file, clock)
     memory, roster = Memory(), Roster()
     holder = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    rates = Rates(
+        settings.requests_per_minute,
+        settings.requests_per_second_per_route,
+        settings.consumption_requests_per_minute,
+    )
+    budget = Budget(rates, clock)
     identity = Identity(settings.cluster_id, holder, settings.intent_lifetime)
     async with AsyncExitStack() as stack:
         kube = await stack.enter_async_context(
@@ -91,7 +99,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
             Http.connect(
                 settings.api_url,
                 key=key,
-                budget=Budget(settings.requests_per_minute, clock),
+                budget=budget,
                 clock=clock,
                 timeout=settings.request_timeout,
             )
@@ -124,7 +132,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
         )
         pulse = Pulse(handlers.streams(settings.watch_namespaces), clock)
         queue = Queue(dice=random.random, max_delay=settings.retry_max)
-        yield Operator(settings, kube, tenants, key, queue, roster, memory, reconciler, pulse)
+        yield Operator(settings, kube, tenants, key, budget, queue, roster, memory, reconciler, pulse)
 
 
 async def run(settings: Settings, *, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:

@@ -54,7 +54,21 @@ class Settings(BaseModel):
         ge=10,
         le=100_000,
         description="Requests to Neon in any 60 seconds. Neon allows 700 to an account, people in its "
-        "console included; the default is 80 % of that.",
+        "console included; the default is 80 % of that. While there is work, at least 95 % of it is used.",
+    )
+    requests_per_second_per_route: int = Field(
+        default=32,
+        ge=1,
+        le=10_000,
+        description="Requests of one kind to Neon in any second. Neon allows 40; the default is 80 % of "
+        "that.",
+    )
+    consumption_requests_per_minute: int = Field(
+        default=24,
+        ge=1,
+        le=100_000,
+        description="Of the requests of any 60 seconds, those that read the consumption history. Neon allows "
+        "about 30; the default is 80 % of that.",
     )
     request_timeout: float = Field(
         default=60.0, gt=0, le=600, description="Seconds until a request to Neon is given up."

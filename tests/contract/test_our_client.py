@@ -21,6 +21,7 @@ from neon_tenants.neon.budget import Budget
 from neon_tenants.neon.client import NeonClient, NewProject
 from neon_tenants.neon.http import Http
 from neon_tenants.neon.key import ApiKey
+from neon_tenants.neon.limits import Rates
 from wire import Exchange, Wire
 
 NEW = NewProject(
@@ -120,4 +121,5 @@ def connected(url: str, key: str, folder: Path) -> AbstractAsyncContextManager[H
     path = folder / "key"
     path.write_text(key)
     clock = time.monotonic
-    return Http.connect(url, key=ApiKey(path, clock), budget=Budget(100_000, clock), clock=clock, timeout=5.0)
+    budget = Budget(Rates(100_000, 10_000), clock)
+    return Http.connect(url, key=ApiKey(path, clock), budget=budget, clock=clock, timeout=5.0)

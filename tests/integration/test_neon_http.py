@@ -18,6 +18,7 @@ from neon_tenants.neon.budget import Budget
 from neon_tenants.neon.errors import NeonError
 from neon_tenants.neon.http import MAX_BODY, Http, Request
 from neon_tenants.neon.key import ApiKey
+from neon_tenants.neon.limits import Rates
 
 POST = Request("create a project", "POST", "/projects", json={"project": {"name": "canary"}})
 KEY = "napi_canary"
@@ -124,7 +125,7 @@ async def client(url: str, folder: Path, *, timeout: float = 0.5) -> AsyncIterat
     path = folder / "key"
     path.write_text(KEY)
     clock = time.monotonic
-    key, budget = ApiKey(path, clock), Budget(100_000, clock)
+    key, budget = ApiKey(path, clock), Budget(Rates(100_000, 10_000), clock)
     async with Http.connect(url, key=key, budget=budget, clock=clock, timeout=timeout) as http:
         yield http
 

@@ -1,23 +1,21 @@
-"""The request budget: what share of Neon's limit we use, as one token bucket for every call."""
+"""The request budget: which request is sent next, of all that wait, and when.
+
+Every request to Neon passes it. Lanes go first to last, the namespaces of a lane take turns, and what waits
+for a route that Neon paused holds up nothing else.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final
 
 from neon_tenants.core.lane import Lane
-
-NEON_REQUESTS_PER_MINUTE: Final = 700
-"""For a whole account, people in Neon's console included (docs/neon.md, Limits)."""
-NEON_REQUESTS_PER_SECOND: Final = 40
-"""For a route of an account."""
-BURST_SHARE: Final = 0.05
-"""Part of a minute's share that may go at once. The rest is the rate, so that burst and rate together
-stay within the share in *every* window of 60 seconds."""
+from neon_tenants.core.turns import Line, Place, Precedence
+from neon_tenants.neon.limits import Limits, Rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,58 +46,131 @@ def taking_turns(turn: Turn) -> Iterator[None]:
         _turn.reset(token)
 
 
-@dataclass(slots=True)
-class Bucket:
-    """The tokens, by a clock that is told: no I/O and no waiting.
+@dataclass(slots=True, eq=False)
+class Waiter:
+    """A request that waits for its turn."""
 
-    With `per_minute` as the share, no window of 60 seconds sees more requests.
+    turn: Turn
+    route: str
+    since: float
+    place: Place[Waiter] | None = None
+    """None once it was granted."""
+
+
+class Schedule:
+    """Who waits, and who is next, by a clock that is told.
+
+    A grant costs O(lanes x routes + log n), however many wait.
     """
 
-    burst: float
-    rate: float
-    """Tokens a second."""
-    tokens: float
-    filled_at: float
-    paused_until: float = 0.0
+    def __init__(self, rates: Rates, now: float) -> None:
+        self._limits = Limits(rates, now)
+        self._lines: dict[Lane, Line[Waiter]] = {lane: Line() for lane in Lane}
+        self._waiting: dict[Lane, dict[Waiter, None]] = {lane: {} for lane in Lane}
+        """In the order in which they came."""
+        self._precedence = Precedence()
 
-    @classmethod
-    def of(cls, per_minute: float, now: float) -> Self:
-        """A full bucket."""
-        # Half of a route's limit of a second at once leaves room for the rate that comes on top.
-        burst = max(1.0, min(per_minute * BURST_SHARE, NEON_REQUESTS_PER_SECOND / 2))
-        return cls(burst, (per_minute - burst) / 60, burst, now)
+    def join(self, turn: Turn, route: str, now: float) -> Waiter:
+        """Takes a place for a request of this route."""
+        waiter = Waiter(turn, route, now)
+        waiter.place = self._lines[turn.lane].join(turn.namespace, waiter, route)
+        self._waiting[turn.lane][waiter] = None
+        return waiter
 
-    def take(self, now: float) -> float:
-        """Takes a token and returns 0; or takes none and returns the seconds until there may be one."""
-        self.tokens = min(self.burst, self.tokens + (now - self.filled_at) * self.rate)
-        self.filled_at = now
-        # A token that lacks a rounding error is one: else the rest is never waited for.
-        wanting = 0.0 if self.tokens > 1 - 1e-6 else (1 - self.tokens) / self.rate
-        delay = max(wanting, self.paused_until - now)
-        if delay <= 0:
-            self.tokens -= 1
-        return max(delay, 0.0)
+    def leave(self, waiter: Waiter) -> None:
+        """The request is not sent after all; what it was granted goes to the next."""
+        if waiter.place is None:
+            self._limits.give_back(waiter.route)
+            return
+        self._lines[waiter.turn.lane].leave(waiter.place)
+        del self._waiting[waiter.turn.lane][waiter]
 
-    def pause(self, until: float) -> None:
-        """Nobody takes a token before."""
-        self.paused_until = max(self.paused_until, until)
+    def next(self, now: float) -> Waiter | float | None:
+        """Grants one request; or the seconds until one may be granted, or None while nobody waits."""
+        waits = {route: 0.0 for line in self._lines.values() for route in line.gates()}
+        if not waits:
+            return None
+        if (wait := self._limits.wait(now)) > 0:
+            return wait
+        waits = {route: self._limits.wait_of(route, now) for route in waits}
+        opened = [route for route, wait in waits.items() if wait <= 0]
+        lanes = [lane for lane, line in self._lines.items() if not line.gates().isdisjoint(opened)]
+        if not lanes:
+            return min(waits.values())
+        lane = self._precedence.choose(lanes)
+        waiter = self._lines[lane].pop(opened)
+        assert waiter is not None
+        waiter.place = None
+        del self._waiting[lane][waiter]
+        self._limits.take(waiter.route, now)
+        return waiter
+
+    def pause(self, route: str, seconds: float, now: float) -> None:
+        """Neon refused a request of this route because of a limit."""
+        self._limits.pause(route, now + seconds, now)
+
+    def left(self, now: float) -> int:
+        """How many requests may leave at once."""
+        return self._limits.left(now)
+
+    def waiting(self) -> Mapping[Lane, int]:
+        """How many requests wait, by lane."""
+        return {lane: len(waiters) for lane, waiters in self._waiting.items()}
+
+    def oldest(self, now: float) -> Mapping[Lane, float]:
+        """How many seconds the one that waits longest has waited, by lane; 0 where nobody waits."""
+        firsts = {lane: next(iter(waiters), None) for lane, waiters in self._waiting.items()}
+        return {lane: now - first.since if first else 0.0 for lane, first in firsts.items()}
 
 
 class Budget:
-    """One bucket for every call, first come first served."""
+    """The right to send requests to one organization of Neon."""
 
-    def __init__(self, per_minute: float, clock: Callable[[], float]) -> None:
-        self._bucket = Bucket.of(per_minute, clock())
+    def __init__(self, rates: Rates, clock: Callable[[], float]) -> None:
+        self._schedule = Schedule(rates, clock())
         self._clock = clock
-        self._turn = asyncio.Lock()
+        self._granted: dict[Waiter, asyncio.Future[None]] = {}
+        self._timer: asyncio.TimerHandle | None = None
 
-    async def acquire(self) -> None:
-        """Waits for the right to send one request."""
-        async with self._turn:  # asyncio's lock is fair
-            # Waiting for time itself: there is no event to wait for, and a pause may lengthen the wait.
-            while (delay := self._bucket.take(self._clock())) > 0:  # noqa: ASYNC110
-                await asyncio.sleep(delay)
+    async def acquire(self, route: str) -> None:
+        """Waits for the right to send one request of this route, on the account of this task."""
+        waiter = self._schedule.join(current_turn(), route, self._clock())
+        self._granted[waiter] = asyncio.get_running_loop().create_future()
+        self._grant()
+        try:
+            await self._granted[waiter]
+        except asyncio.CancelledError:
+            self._schedule.leave(waiter)
+            self._grant()
+            raise
+        finally:
+            del self._granted[waiter]
 
-    def pause(self, seconds: float) -> None:
-        """Neon said Retry-After: nobody sends before."""
-        self._bucket.pause(self._clock() + seconds)
+    def pause(self, route: str, seconds: float) -> None:
+        """Neon said Retry-After to a request of this route."""
+        self._schedule.pause(route, seconds, self._clock())
+
+    def left(self) -> int:
+        """How many requests may leave at once."""
+        return self._schedule.left(self._clock())
+
+    def waiting(self) -> Mapping[Lane, int]:
+        """How many requests wait, by lane."""
+        return self._schedule.waiting()
+
+    def oldest(self) -> Mapping[Lane, float]:
+        """How many seconds the one that waits longest has waited, by lane; 0 where nobody waits."""
+        return self._schedule.oldest(self._clock())
+
+    def _grant(self) -> None:
+        """Lets go all that may go now, and comes again when the next may."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while isinstance(found := self._schedule.next(self._clock()), Waiter):
+            future = self._granted[found]
+            # One whose task is being cancelled gives its grant back a moment later.
+            if not future.done():
+                future.set_result(None)
+        if found is not None:
+            self._timer = asyncio.get_running_loop().call_later(found, self._grant)

@@ -28,6 +28,8 @@ MAX_BODY: Final = 16 * 1024 * 1024
 """Bytes. A full list page of 400 projects is under 1 MB."""
 MAX_RETRY_AFTER: Final = 300.0
 """Seconds. A longer Retry-After, or one as a date, is taken for this."""
+UNSAID_RETRY_AFTER: Final = 1.0
+"""Seconds that a route waits after a 429 that does not say how long."""
 THROTTLED_ATTEMPTS: Final = 4
 """How often a request is sent to a Neon that says 429 with Retry-After, each time through the budget."""
 
@@ -63,6 +65,11 @@ class Request:
         if not all(map(_SEGMENT.fullmatch, self.ids)):
             raise ValueError("not an id or name that may stand in a path")
         return self.route.format(*self.ids)
+
+    @property
+    def budgeted_as(self) -> str:
+        """What Neon's limit of a route counts: the method and the template."""
+        return f"{self.method} {self.route}"
 
 
 class Http:
@@ -113,18 +120,19 @@ class Http:
             answer = await self._send(request)
             if isinstance(answer, bytes):
                 return _parsed(answer, model, request.what)
+            wait = answer.retry_after
+            if answer.status == 429:
+                self._budget.pause(request.budgeted_as, UNSAID_RETRY_AFTER if wait is None else wait)
             # Refused before it was carried out: to wait here keeps what the pass has read so far. A pass
             # that needs two requests where only one is allowed at a time would else begin anew for ever.
-            wait = answer.retry_after
             if answer.status != 429 or answer.code is None or wait is None or attempt == THROTTLED_ATTEMPTS:
                 raise refused(answer, request.what)
-            self._budget.pause(wait)
         raise AssertionError("the last attempt returns or raises")
 
     async def _send(self, request: Request) -> bytes | Answer:
         """The body of a success, or the answer that is none."""
         path, what = request.path, request.what
-        await self._budget.acquire()
+        await self._budget.acquire(request.budgeted_as)
         key = self._key.current()
         # Checked after the waits for the budget, right before sending (protocol, rule 4).
         if request.send_before is not None and self._clock() >= request.send_before:

@@ -1,0 +1,139 @@
+"""Neon's limits, and what of them is left to us at a moment: no I/O, no waiting, and a clock that is told."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final, Self
+
+NEON_REQUESTS_PER_MINUTE: Final = 700
+"""For a whole account, people in Neon's console included (docs/neon.md, Limits)."""
+NEON_REQUESTS_PER_SECOND: Final = 40
+"""For a route of an account."""
+NEON_CONSUMPTION_REQUESTS_PER_MINUTE: Final = 30
+"""For all routes of the consumption history together."""
+OUR_SHARE: Final = 0.8
+"""The rest is for people: they share the limits."""
+
+RATE_SHARE: Final = 0.96
+"""Part of a minute's share that flows evenly: what a long run uses at the least."""
+BURST_SHARE: Final = 0.03
+"""Part of a minute's share that may go at once. Rate and burst leave a hundredth of the share, since
+requests that leave in time may reach Neon closer together."""
+CONSUMPTION: Final = "/consumption_history/"
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Our shares."""
+
+    per_minute: float = NEON_REQUESTS_PER_MINUTE * OUR_SHARE
+    per_second_of_route: int = int(NEON_REQUESTS_PER_SECOND * OUR_SHARE)
+    consumption_per_minute: float = NEON_CONSUMPTION_REQUESTS_PER_MINUTE * OUR_SHARE
+
+
+@dataclass(slots=True)
+class Bucket:
+    """With `per_minute` as the share, no window of 60 seconds sees more requests, burst and rate together."""
+
+    burst: float
+    rate: float
+    """Tokens a second."""
+    tokens: float
+    filled_at: float
+
+    @classmethod
+    def of(cls, per_minute: float, now: float) -> Self:
+        """An empty bucket: the process before this one may have used up its burst a moment ago."""
+        burst = max(1.0, per_minute * BURST_SHARE)
+        return cls(burst, per_minute * RATE_SHARE / 60, 0.0, now)
+
+    def wait(self, now: float) -> float:
+        """Seconds until there is a token; 0 if there is."""
+        self.tokens = min(self.burst, self.tokens + max(now - self.filled_at, 0.0) * self.rate)
+        self.filled_at = max(now, self.filled_at)
+        # A token that lacks a rounding error is one: else the rest is never waited for.
+        return 0.0 if self.tokens > 1 - 1e-6 else (1 - self.tokens) / self.rate
+
+    def take(self) -> None:
+        """Takes the token that `wait` found."""
+        self.tokens -= 1
+
+    def give_back(self) -> None:
+        """Puts a token back that was not used."""
+        self.tokens = min(self.burst, self.tokens + 1)
+
+
+class Second:
+    """No window of a second sees more than the limit; all of it may go at once, as Neon allows."""
+
+    def __init__(self, limit: int) -> None:
+        self._times: deque[float] = deque(maxlen=limit)
+        self._limit = limit
+
+    def wait(self, now: float) -> float:
+        """Seconds until there is room; 0 if there is."""
+        full = len(self._times) == self._limit
+        # Shorter than a rounding error is over.
+        wait = self._times[0] + 1.0 - now if full else 0.0
+        return wait if wait > 1e-6 else 0.0
+
+    def take(self, now: float) -> None:
+        """Takes the room that `wait` found."""
+        self._times.append(now)
+
+
+class Limits:
+    """What may be sent now, by route: its method and template, such as `GET /projects/{}`."""
+
+    def __init__(self, rates: Rates, now: float) -> None:
+        self._rates = rates
+        self._account = Bucket.of(rates.per_minute, now)
+        self._consumption = Bucket.of(rates.consumption_per_minute, now)
+        self._seconds: dict[str, Second] = {}
+        self._paused: dict[str, float] = {}
+        self._all_paused_until = now
+
+    def left(self, now: float) -> int:
+        """How many requests the account's share allows at once."""
+        self._account.wait(now)
+        return int(self._account.tokens + 1e-6)
+
+    def wait(self, now: float) -> float:
+        """Seconds until any request may be sent, as far as the account goes."""
+        return max(self._account.wait(now), self._all_paused_until - now, 0.0)
+
+    def wait_of(self, route: str, now: float) -> float:
+        """Seconds until one of this route may be sent, as far as the route goes."""
+        wait = self._paused.get(route, now) - now
+        if route in self._seconds:
+            wait = max(wait, self._seconds[route].wait(now))
+        if CONSUMPTION in route:
+            wait = max(wait, self._consumption.wait(now))
+        return max(wait, 0.0)
+
+    def take(self, route: str, now: float) -> None:
+        """One request is sent."""
+        self._account.take()
+        if route not in self._seconds:
+            self._seconds[route] = Second(self._rates.per_second_of_route)
+        self._seconds[route].take(now)
+        if CONSUMPTION in route:
+            self._consumption.take()
+
+    def give_back(self, route: str) -> None:
+        """One that was taken is not sent after all. Its place in its route's second passes by itself."""
+        self._account.give_back()
+        if CONSUMPTION in route:
+            self._consumption.give_back()
+
+    def pause(self, route: str, until: float, now: float) -> None:
+        """Neon refused a request of this route because of a limit, and does not say which.
+
+        The route waits. A second route that is refused meanwhile says that it is the account's limit: then
+        all wait (docs/decisions/0010-whose-limit.md).
+        """
+        self._paused = {known: end for known, end in self._paused.items() if end > now}
+        if self._paused.keys() - {route}:
+            self._all_paused_until = max(self._all_paused_until, until)
+        self._paused[route] = max(self._paused.get(route, until), until)

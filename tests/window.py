@@ -1,0 +1,17 @@
+"""How many requests a limit that counts over a window would see."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+
+def busiest(times: Iterable[float], window: float) -> int:
+    """The most in any window of so many seconds, both of its ends included."""
+    most, inside = 0, deque[float]()
+    for time in sorted(times):
+        inside.append(time)
+        while inside[0] < time - window:
+            inside.popleft()
+        most = max(most, len(inside))
+    return most
