@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from neon_tenants.core.knowledge import Knowledge
+from neon_tenants.core.note import Note
 
 _NOTHING = Knowledge()
+_NO_NOTE = Note()
 
 
 class Memory:
@@ -12,6 +17,7 @@ class Memory:
 
     def __init__(self) -> None:
         self._entries: dict[str, Knowledge] = {}
+        self._notes: dict[str, Note] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -23,10 +29,24 @@ class Memory:
     def keep(self, uid: str, knowledge: Knowledge) -> None:
         """Replaces what is known of a tenant."""
         if knowledge == _NOTHING:
-            self.forget(uid)
+            self._entries.pop(uid, None)
         else:
             self._entries[uid] = knowledge
 
     def forget(self, uid: str) -> None:
         """Drops what is known, as when the tenant is gone."""
         self._entries.pop(uid, None)
+        self._notes.pop(uid, None)
+
+    def note(self, uid: str) -> Note:
+        """What was left for the tenant's next pass."""
+        return self._notes.get(uid, _NO_NOTE)
+
+    def leave(self, uid: str, **changes: Any) -> None:
+        """Leaves something for the tenant's next pass, beside what lies there already."""
+        self._notes[uid] = replace(self.note(uid), **changes)
+
+    def take(self, uid: str, note: Note) -> None:
+        """A pass has dealt with this note. One that was left meanwhile stays for the next."""
+        if self._notes.get(uid) is note:
+            del self._notes[uid]

@@ -17,6 +17,7 @@ from neon_tenants.core import plan
 from neon_tenants.core import secret as core_secret
 from neon_tenants.core import status as core_status
 from neon_tenants.core.again import Again
+from neon_tenants.core.difference import reported
 from neon_tenants.core.entitlement import Tier
 from neon_tenants.core.failure import Failure
 from neon_tenants.core.intent import IntentState, decode, sight
@@ -113,6 +114,7 @@ class Reconciler:
             older_tenants=await self._older(tenant, tier),
             secret=core_secret.state_of(found, uid=tenant.uid, name=name),
             knowledge=knowledge,
+            note=self._memory.note(tenant.uid),
             # Our own POST's answer is as good as a list that begins now, except for a release.
             lookup=Lookup((created,), fresh=True) if created and not tenant.deleting else None,
             endpoints=knowledge.endpoints,
@@ -140,10 +142,11 @@ class Reconciler:
         version = await self._tell(observed, Verdict.of(pause))
         if isinstance(pause, Wait):
             return Again(after=pause.again, backoff=pause.again is None, within=pause.within, version=version)
+        if event := core_event.of_drift(observed, pause):
+            await self._events.post(Regarding.of_tenant(observed.tenant), event)
         if pause.applied:
-            knowledge = observed.knowledge
-            alive = observed.intent_state is IntentState.ALIVE
-            self._memory.keep(uid, Knowledge(knowledge.sighting, knowledge.attempt) if alive else Knowledge())
+            self._memory.take(uid, observed.note)
+            self._memory.keep(uid, _left(observed, pause))
         return Again(after=pause.again, version=version)
 
     async def _failed(self, observed: Observed, error: NeonError) -> Again:
@@ -176,4 +179,15 @@ class Reconciler:
         tenant = await self._tenants.write_status(observed.tenant, new)
         if event := core_event.of_verdict(observed, verdict):
             await self._events.post(Regarding.of_tenant(tenant), event)
+        for event in core_event.of_usage(observed.tenant.status, new):
+            await self._events.post(Regarding.of_tenant(tenant), event)
         return tenant.version
+
+
+def _left(observed: Observed, rest: Rest) -> Knowledge:
+    """What need be remembered of a tenant to which all was applied."""
+    knowledge = observed.knowledge
+    told = reported(knowledge.reported, rest.drift, endpoints_read=observed.endpoints is not None)
+    if observed.intent_state is IntentState.ALIVE:
+        return Knowledge(knowledge.sighting, knowledge.attempt, reported=told)
+    return Knowledge(reported=told)

@@ -62,7 +62,7 @@ ROWS: dict[str, tuple[Observed, Identity]] = {
     ),
     "an id that only the Secret names, under another name: as if it were none": (
         a.observed(**IN_SECRET, lookup=a.lookup(RENAMED, recoverable=())),
-        Missing("cool-project-1", recoverable=False),
+        Missing("cool-project-1", None),
     ),
     "recorded and gone, the deleted not looked at": (
         a.observed(**RECORDED, lookup=a.lookup()),
@@ -70,15 +70,15 @@ ROWS: dict[str, tuple[Observed, Identity]] = {
     ),
     "recorded and gone for good": (
         a.observed(**RECORDED, lookup=a.lookup(recoverable=())),
-        Missing("cool-project-1", recoverable=False),
+        Missing("cool-project-1", None),
     ),
     "recorded and recoverable": (
         a.observed(**RECORDED, lookup=a.lookup(recoverable=(MINE,))),
-        Missing("cool-project-1", recoverable=True),
+        Missing("cool-project-1", MINE),
     ),
     "recorded and gone, though another bears our name": (
         a.observed(**RECORDED, lookup=a.lookup(YOUNGER, recoverable=())),
-        Missing("cool-project-1", recoverable=False),
+        Missing("cool-project-1", None),
     ),
     "not recorded, one of our name": (a.observed(lookup=a.lookup(MINE)), Bound(MINE)),
     "not recorded, a name that only begins like ours": (a.observed(lookup=a.lookup(NEIGHBOR)), Unbound()),
@@ -145,7 +145,7 @@ ROWS: dict[str, tuple[Observed, Identity]] = {
     ),
     "nothing alive, ours among the deleted: a restored backup": (
         a.observed(age=a.LIFETIME + 1, lookup=a.lookup(recoverable=(MINE,))),
-        Missing("cool-project-1", recoverable=True),
+        Missing("cool-project-1", MINE),
     ),
     "nothing, old, and an earlier life's among the deleted": (
         a.observed(age=a.LIFETIME + 1, lookup=a.lookup(recoverable=(OLD,))),

@@ -11,6 +11,7 @@ import builders as a
 from neon_tenants.api import names
 from neon_tenants.api.conditions import Reason
 from neon_tenants.core import plan
+from neon_tenants.core.difference import of_name
 from neon_tenants.core.intent import Sent
 from neon_tenants.core.knowledge import Knowledge
 from neon_tenants.core.marker import start_empty_token
@@ -143,7 +144,11 @@ STEPS: dict[str, tuple[Observed, Step]] = {
             lookup=a.lookup(RENAMED),
             certificates={"cool-project-1": a.certificate()},
         ),
-        RenameProject("cool-project-1", a.MARKER.project_name),
+        RenameProject(
+            "cool-project-1",
+            a.MARKER.project_name,
+            (of_name(a.MARKER.project_name, "my favourite database"),),
+        ),
     ),
     "bound 2 a proven duplicate is deleted, the oldest stays": (
         a.bound(
@@ -314,6 +319,11 @@ def test_a_missing_project_says_whether_it_can_be_recovered() -> None:
     deleted = resting(replace(world, lookup=a.lookup(recoverable=(a.project(),))))
     assert "recover it" not in gone.message
     assert "recover it" in deleted.message
+    assert "for 7 days" in deleted.message
+    assert "moved" in gone.message
+    until = a.project(recoverable_until="2026-11-29T00:00:00Z")
+    told = resting(replace(world, lookup=a.lookup(recoverable=(until,))))
+    assert "until 2026-11-29T00:00:00Z" in told.message
 
 
 def test_a_predecessor_is_left_aside_by_its_token() -> None:

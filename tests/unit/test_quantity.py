@@ -11,7 +11,14 @@ from pydantic import ValidationError
 
 import builders as a
 from neon_tenants.api.database_tier import DatabaseTierSpec
-from neon_tenants.api.quantity import MAX_INT64, QuantityError, parse_bytes, parse_seconds
+from neon_tenants.api.quantity import (
+    MAX_INT64,
+    QuantityError,
+    format_bytes,
+    format_seconds,
+    parse_bytes,
+    parse_seconds,
+)
 
 BYTES = {
     "0": 0,
@@ -100,3 +107,22 @@ def test_the_model_refuses_a_tier(changes: dict[str, object]) -> None:
     spec = {**a.tier_spec().model_dump(by_alias=True, exclude_none=True), **changes}
     with pytest.raises(ValidationError):
         DatabaseTierSpec.model_validate(spec)
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [(0, "0"), (1000, "1000"), (1024, "1Ki"), (1536 * 1024**2, "1536Mi"), (1024**4, "1Ti")],
+)
+def test_bytes_are_written_with_the_largest_unit_that_is_exact(amount: int, text: str) -> None:
+    assert format_bytes(amount) == text
+
+
+@pytest.mark.parametrize(("amount", "text"), [(0, "0s"), (90, "1m30s"), (360_000, "100h"), (3601, "1h1s")])
+def test_seconds_are_written_as_hours_minutes_and_seconds(amount: int, text: str) -> None:
+    assert format_seconds(amount) == text
+
+
+@given(st.integers(0, 4 * 1024**6 - 1), st.integers(0, MAX_INT64 // 10**9))
+def test_what_is_written_reads_as_the_same(size: int, seconds: int) -> None:
+    assert parse_bytes(format_bytes(size)) == size
+    assert parse_seconds(format_seconds(seconds)) == seconds

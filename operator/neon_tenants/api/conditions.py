@@ -20,6 +20,10 @@ class ConditionType(StrEnum):
     """The operator is working on it. Present only while True; or False, with the reason Paused."""
     STALLED = "Stalled"
     """A person must act. Present only while True."""
+    QUOTA_NEAR = "QuotaNear"
+    """A quota is used to the tier's warning percentage or beyond. Present only while True."""
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    """A quota is used up. Present only while True."""
 
 
 class ConditionStatus(StrEnum):
@@ -91,6 +95,15 @@ class Reason(StrEnum):
     THROTTLED = "Throttled"
     """Neon's request limit is used up."""
 
+    QUOTA_NEAR = "QuotaNear"
+    """A quota of the tenant is used to the tier's `quotaWarningPercent` or beyond."""
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    """A quota of the tenant is used up: its computes are suspended or, for storage, its writes fail."""
+    DRIFT_REPAIRED = "DriftRepaired"
+    """Somebody changed the project on Neon past this operator, and it was put back. An event only."""
+    DRIFT_FOUND = "DriftFound"
+    """Likewise, and it is left so, since the tier's `driftPolicy` is Report. An event only."""
+
 
 class Condition(Model):
     """metav1.Condition."""
@@ -99,7 +112,7 @@ class Condition(Model):
         max_length=316,
         pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?"
         r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$",
-        description="Ready, Available, Reconciling or Stalled.",
+        description="Ready, Available, Reconciling, Stalled, QuotaNear or QuotaExceeded.",
     )
     status: ConditionStatus = Field(description="True, False or Unknown.")
     reason: str = Field(

@@ -64,3 +64,19 @@ def parse_seconds(text: str) -> int:
     if seconds > MAX_INT64 // 10**9:
         raise QuantityError(f"{text!r} is longer than 292 years")
     return seconds
+
+
+def format_bytes(amount: int) -> str:
+    """An exact quantity with the largest binary unit: `512Mi`."""
+    units = [
+        unit for unit in ("Ei", "Pi", "Ti", "Gi", "Mi", "Ki") if amount and amount % _SUFFIXES[unit] == 0
+    ]
+    return f"{amount // _SUFFIXES[units[0]]}{units[0]}" if units else str(amount)
+
+
+def format_seconds(amount: int) -> str:
+    """A duration of hours, minutes and seconds: `1h30m`."""
+    minutes, seconds = divmod(amount, 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "m"), (seconds, "s"))
+    return "".join(f"{number}{unit}" for number, unit in parts if number) or "0s"

@@ -263,7 +263,8 @@ class TenantDatabaseStatus(Model):
     conditions: list[Condition] = Field(
         default_factory=list,
         max_length=16,
-        description="Ready, Available, and while they are true Reconciling and Stalled.",
+        description="Ready, Available, and while they are true Reconciling, Stalled, QuotaNear and "
+        "QuotaExceeded.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
     project_id: str | None = Field(default=None, max_length=64, description="The Neon project.")

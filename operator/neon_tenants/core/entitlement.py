@@ -69,10 +69,15 @@ def granted(
             f"The tier {tier.name} is for namespaces with the label {', '.join(missing)}. "
             "Choose another tier, or ask the platform team to label this namespace.",
         )
+    return limits_of(tier, spec.overrides)
+
+
+def limits_of(tier: Tier, overrides: Overrides | None) -> Limits | Refusal:
+    """The limits of a tier with these overrides, whoever asks: the last two rows of `granted`."""
     try:
         return Limits(
-            quota=_quota(tier, spec.overrides),
-            compute=_compute(tier, spec.overrides),
+            quota=_quota(tier, overrides),
+            compute=_compute(tier, overrides),
             retention_seconds=parse_seconds(tier.spec.history_retention),
         )
     except _RefusedError as refused:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neon_tenants.api.conditions import ConditionType, Reason
+from neon_tenants.api.conditions import ConditionStatus, ConditionType, Reason
+from neon_tenants.api.tenant_database import TenantDatabaseStatus
+from neon_tenants.core.difference import sentence
 from neon_tenants.core.marker import RELEASED
 from neon_tenants.core.observed import Observed
 from neon_tenants.core.status import Verdict
-from neon_tenants.core.steps import DeleteProject, RenameProject, Step
+from neon_tenants.core.steps import DeleteProject, RenameProject, Rest, Step, UpdateEndpoint, UpdateProject
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,49 @@ def of_step(step: Step) -> Event | None:
         case DeleteProject(project_id):
             message = f"Deleted the Neon project {project_id}. Neon keeps it recoverable for 7 days."
             return Event(Reason.DELETING, message, warning=False)
+        case RenameProject(drift=drift) | UpdateProject(drift=drift) | UpdateEndpoint(drift=drift) if drift:
+            message = f"Put back what was changed on Neon past this operator: {sentence(drift)}."
+            return Event(Reason.DRIFT_REPAIRED, message, warning=False)
         case RenameProject(project_id, name) if name.endswith(f"-{RELEASED}"):
             message = f"Released the Neon project {project_id} with its data. Its name is now {name}."
             return Event(Reason.DELETING, message, warning=False)
         case _:
             return None
+
+
+def of_drift(observed: Observed, rest: Rest) -> Event | None:
+    """The event for drift that stays, since the tier says to report it only: once for each finding."""
+    news = set(rest.drift) - observed.knowledge.reported
+    if not news:
+        return None
+    message = (
+        f"Changed on Neon past this operator: {sentence(news)}. It is left so, since the tier's driftPolicy "
+        "is Report. Change it back on Neon, or set driftPolicy to Repair."
+    )
+    return Event(Reason.DRIFT_FOUND, message, warning=True)
+
+
+def of_usage(old: TenantDatabaseStatus, new: TenantDatabaseStatus) -> list[Event]:
+    """The events for quotas.
+
+    | condition | event |
+    |---|---|
+    | QuotaNear or QuotaExceeded is new | Warning with its message |
+    | QuotaExceeded is gone | Normal |
+    | else | none |
+    """
+    before = {c.type for c in old.conditions if c.status is ConditionStatus.TRUE}
+    told = {c.type: c for c in new.conditions if c.status is ConditionStatus.TRUE}
+    quotas = {
+        ConditionType.QUOTA_NEAR: Reason.QUOTA_NEAR,
+        ConditionType.QUOTA_EXCEEDED: Reason.QUOTA_EXCEEDED,
+    }
+    events = [
+        Event(reason, told[kind].message, warning=True)
+        for kind, reason in quotas.items()
+        if kind in told and kind not in before
+    ]
+    if ConditionType.QUOTA_EXCEEDED in before and ConditionType.QUOTA_EXCEEDED not in told:
+        message = "No quota is used up any more: logins and writes work again."
+        events.append(Event(Reason.PROVISIONED, message, warning=False))
+    return events

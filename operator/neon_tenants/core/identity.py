@@ -34,7 +34,8 @@ class Missing:
     """A recorded project is gone."""
 
     project_id: str
-    recoverable: bool
+    deleted: Project | None
+    """It, where Neon lists it among the deleted ones that can be recovered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def _bound(observed: Observed, lookup: Lookup, project: Project) -> Bound | Read
 def _missing(lookup: Lookup, project_id: str) -> Missing | LookUpDeleted:
     if lookup.recoverable is None:
         return LookUpDeleted()
-    return Missing(project_id, any(project.id == project_id for project in lookup.recoverable))
+    return Missing(project_id, next((p for p in lookup.recoverable if p.id == project_id), None))
 
 
 def _unrecorded(observed: Observed, lookup: Lookup) -> Identity:
@@ -145,5 +146,5 @@ def _unrecorded(observed: Observed, lookup: Lookup) -> Identity:
         if lookup.recoverable is None:
             return LookUpDeleted()
         if deleted := next((p for p in lookup.recoverable if p.name == marker.project_name), None):
-            return Missing(deleted.id, recoverable=True)
+            return Missing(deleted.id, deleted)
     return Unbound()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from neon_tenants.core.connection import Connection
+from neon_tenants.core.difference import Difference
 from neon_tenants.core.intent import Attempt, Sighting
 from neon_tenants.core.project import Endpoint, Operation, Project
 
@@ -33,6 +34,8 @@ class Knowledge:
     """Settings that Neon accepted and stored otherwise."""
     waiting_since: float | None = None
     """Since when the tenant has not been as it should be."""
+    reported: frozenset[Difference] = frozenset()
+    """Drift that an event told of, and that stands since the tier only reports it."""
 
     @property
     def created_id(self) -> str | None:

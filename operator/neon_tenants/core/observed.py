@@ -25,6 +25,7 @@ from neon_tenants.core.entitlement import Tier
 from neon_tenants.core.intent import IntentState, decode, intent_state
 from neon_tenants.core.knowledge import Knowledge
 from neon_tenants.core.marker import Certificate, Marker
+from neon_tenants.core.note import Note
 from neon_tenants.core.project import Endpoint, Project
 from neon_tenants.core.secret import SecretState
 
@@ -142,6 +143,7 @@ class Observed:
     older_tenants: int | None
     secret: SecretState
     knowledge: Knowledge = field(default_factory=Knowledge)
+    note: Note = field(default_factory=Note)
     lookup: Lookup | None = None
     pause: str | None = None
     """Why nothing may be changed, where the namespace, a setting or the API server says so."""
@@ -176,6 +178,11 @@ class Observed:
         settled = is_settled(self.tenant, self.tier, admitted=self.admitted)
         return settled and not self.knowledge.operations
 
+    @property
+    def held(self) -> bool:
+        """Whether the status says that spec and tier were applied before: what differs now is drift."""
+        return is_held(self.tenant, self.tier)
+
 
 def is_pending(applied: AppliedTier | None, tier: Tier | None) -> bool:
     """Whether only a rollout of its own tier may change the tenant: it has the tier of another generation.
@@ -187,14 +194,13 @@ def is_pending(applied: AppliedTier | None, tier: Tier | None) -> bool:
     return applied.name == tier.name and applied.generation != tier.generation
 
 
-def is_settled(tenant: Tenant, tier: Tier | None, *, admitted: bool) -> bool:
-    """Whether a tenant's status says that its spec and its tier, as they are now, were applied.
+def is_held(tenant: Tenant, tier: Tier | None, *, admitted: bool = True) -> bool:
+    """Whether the spec and the tier, as they are now, were applied once. A requested look changes nothing.
 
     While a rollout has not reached the tenant (not `admitted`), the generation before is as good.
     """
     status = tenant.status
     applied = status.tier
-    intent = decode(tenant.annotations.get(names.INTENT), tenant.uid)
     return (
         not tenant.deleting
         and status.observed_generation == tenant.generation
@@ -204,6 +210,14 @@ def is_settled(tenant: Tenant, tier: Tier | None, *, admitted: bool) -> bool:
         and applied.name == tier.name
         and not (admitted and is_pending(applied, tier))
         and status.suspended is tenant.suspended
+    )
+
+
+def is_settled(tenant: Tenant, tier: Tier | None, *, admitted: bool) -> bool:
+    """Whether a tenant's status says that its spec and its tier, as they are now, were applied."""
+    intent = decode(tenant.annotations.get(names.INTENT), tenant.uid)
+    return (
+        is_held(tenant, tier, admitted=admitted)
         and not tenant.thorough
-        and (intent is None or intent.nonce == status.resolved_intent)
+        and (intent is None or intent.nonce == tenant.status.resolved_intent)
     )

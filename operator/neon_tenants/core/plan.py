@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from typing import Final
 
 from neon_tenants.api import names
 from neon_tenants.api.conditions import Reason
+from neon_tenants.api.database_tier import DriftPolicy
 from neon_tenants.core import removal
+from neon_tenants.core import usage as core_usage
+from neon_tenants.core.difference import of_endpoint, of_name, of_project
 from neon_tenants.core.entitlement import Refusal, granted, postgres_version, refused_start, region
 from neon_tenants.core.identity import Bound, Missing, Predecessors, Stranger, Unbound, identify
 from neon_tenants.core.intent import IntentState, alive_until
@@ -80,9 +84,9 @@ def next_step(observed: Observed) -> Step:
             step = _lost(identity)
         case _:
             step = identity
-    if not observed.lookup.fresh and not (isinstance(step, Rest) and step.ready):
-        return LookUp(fresh=True)
-    return step
+    # An older list may say that nothing is to do, and that the computes are to be looked at.
+    enough = isinstance(step, ReadEndpoints) or (isinstance(step, Rest) and step.ready and not step.drift)
+    return step if observed.lookup.fresh or enough else LookUp(fresh=True)
 
 
 def _obstacle(observed: Observed) -> Rest | None:
@@ -121,13 +125,20 @@ def _secret_taken(observed: Observed) -> Rest | None:
 
 def _lost(identity: Missing | Stranger | Predecessors) -> Rest:
     match identity:
-        case Missing(project_id, recoverable):
-            remedy = (
-                "Neon keeps it for 7 days after its deletion: recover it in Neon's console, and this heals."
-                if recoverable
-                else "Delete this resource and create it again to start with an empty database."
-            )
-            message = f"The Neon project {project_id} is gone. It is not replaced by an empty one. {remedy}"
+        case Missing(project_id, deleted):
+            if deleted is not None:
+                until = deleted.recoverable_until
+                message = (
+                    f"The Neon project {project_id} was deleted. Neon keeps it "
+                    f"{f'until {until}' if until else 'for 7 days after its deletion'}: recover it in Neon's "
+                    "console until then, and this heals. It is not replaced by an empty one."
+                )
+            else:
+                message = (
+                    f"The Neon project {project_id} is gone for good, or not in this Neon organization "
+                    "any more. It is not replaced by an empty one. If it was moved, move it back, and this "
+                    "heals. Else delete this resource and create it again to start with an empty database."
+                )
             return Rest(Reason.PROJECT_MISSING, message, available=False, stalled=True, again=STALLED_AGAIN)
         case Stranger(project_id):
             message = (
@@ -200,15 +211,19 @@ def _bound(observed: Observed, bound: Bound) -> Step:
     | 4 | operations pending and due; or none known of, and no Secret yet | ReadOperations |
     | 5 | an operation failed | Rest OperationFailed |
     | 6 | not settled, and Neon's list left out its settings | ReadProject |
-    | 7 | quota, defaults or retention differ from the tier's | UpdateProject |
-    | 8 | not settled, endpoints not read | ReadEndpoints |
-    | 9 | an endpoint's size, suspend time or disabled flag differs | UpdateEndpoint |
+    | 7 | quota, defaults or retention differ from the tier's, and are not only reported | UpdateProject |
+    | 8 | not settled, or the computes may have changed; endpoints not read | ReadEndpoints |
+    | 9 | an endpoint's size or suspend time differs, and is not only reported; or its disabled flag | \
+    UpdateEndpoint |
     | 10 | the Secret's name is taken | Rest with the reason |
     | 11 | the login is not known where the Secret needs it | ReadConnection |
     | 12 | no Secret | CreateSecret |
     | 13 | the Secret differs | UpdateSecret; Rest SecretNotOurs where it is immutable |
     | 14 | refused by the tier, an immutable field, a suspect | Rest with the reason |
-    | 15 | else | Rest Provisioned, or Suspended |
+    | 15 | else | Rest Provisioned, Suspended, or QuotaExceeded; with the drift that is only reported |
+
+    What differs although it was applied before (`Observed.held`) is drift: a person changed it past us.
+    The name and the disabled flag are put back in any case: they are who owns it, and what the spec says.
     """
     limits = granted(observed.tenant.spec, observed.tier, observed.namespace_labels)
     return (
@@ -217,13 +232,15 @@ def _bound(observed: Observed, bound: Bound) -> Step:
         or _limits(observed, bound.project, limits)
         or _endpoints(observed, bound.project, limits)
         or _secret(observed, bound.project)
-        or _until_resolved(observed, _verdict(observed, bound, limits))
+        or _until_resolved(observed, _with_drift(observed, bound, limits))
     )
 
 
 def _ownership(observed: Observed, bound: Bound) -> Step | None:
     if bound.project.name != observed.marker.project_name:
-        return RenameProject(bound.project.id, observed.marker.project_name)
+        name = observed.marker.project_name
+        drift = (of_name(name, bound.project.name),) if observed.held else ()
+        return RenameProject(bound.project.id, name, drift)
     if bound.duplicates:
         return DeleteProject(bound.duplicates[0].id, duplicate=True)
     return None
@@ -274,11 +291,20 @@ def _limits(observed: Observed, project: Project, limits: Limits | Refusal) -> S
     if project.partial and not observed.settled:
         return ReadProject(project.id)
     differing = project_differences(limits, project) - _not_taken(observed)
-    return UpdateProject(project.id, limits, differing) if differing else None
+    if not differing or _only_reports(observed):
+        return None
+    drift = of_project(limits, project, _not_taken(observed)) if observed.held else ()
+    return UpdateProject(project.id, limits, differing, drift)
+
+
+def _only_reports(observed: Observed) -> bool:
+    """Whether what differs is drift, and the tier says to leave it."""
+    tier = observed.tier
+    return observed.held and tier is not None and tier.spec.drift_policy is DriftPolicy.REPORT
 
 
 def _endpoints(observed: Observed, project: Project, limits: Limits | Refusal) -> Step | None:
-    if observed.settled:
+    if observed.settled and not observed.note.check_endpoints:
         return None
     if observed.endpoints is None:
         return ReadEndpoints(project.id)
@@ -292,10 +318,13 @@ def _endpoint(
     """The one PATCH that an endpoint needs, with only what differs: a PATCH wakes an idle compute."""
     wanted = limits.compute if isinstance(limits, Limits) else endpoint.compute
     differing = compute_differences(wanted, endpoint.compute) - _not_taken(observed)
+    if _only_reports(observed):
+        differing = frozenset()
     disabled = observed.tenant.suspended if endpoint.disabled != observed.tenant.suspended else None
     if not differing and disabled is None:
         return None
-    return UpdateEndpoint(project.id, endpoint.id, wanted, differing, disabled)
+    drift = of_endpoint(wanted, endpoint, _not_taken(observed)) if differing and observed.held else ()
+    return UpdateEndpoint(project.id, endpoint.id, wanted, differing, disabled, drift)
 
 
 def _secret(observed: Observed, project: Project) -> Step | None:
@@ -330,9 +359,22 @@ def _secret(observed: Observed, project: Project) -> Step | None:
     return UpdateSecret(content)
 
 
+def _with_drift(observed: Observed, bound: Bound, limits: Limits | Refusal) -> Rest:
+    verdict = _verdict(observed, bound, limits)
+    if not verdict.ready or isinstance(limits, Refusal) or not _only_reports(observed):
+        return verdict
+    not_taken = _not_taken(observed)
+    endpoints = (of_endpoint(limits.compute, endpoint, not_taken) for endpoint in observed.endpoints or ())
+    return replace(
+        verdict, drift=(*of_project(limits, bound.project, not_taken), *chain.from_iterable(endpoints))
+    )
+
+
 def _verdict(observed: Observed, bound: Bound, limits: Limits | Refusal) -> Rest:
     tenant, project = observed.tenant, bound.project
-    available = not tenant.suspended
+    usage = core_usage.of_project(observed, project)
+    standing = core_usage.standing(usage, core_usage.warning_percent(observed.tier))
+    available = not tenant.suspended and not standing.suspending
     if changed := _immutable_changes(observed, project):
         message = (
             f"{changed} differs from the project's and cannot be changed. Put the old value back, or create "
@@ -352,6 +394,9 @@ def _verdict(observed: Observed, bound: Bound, limits: Limits | Refusal) -> Rest
             "Suspended by spec.state: every compute is disabled and logins are refused. The data is kept."
         )
         return Rest(Reason.SUSPENDED, message, ready=True, available=False, applied=True)
+    if usage is not None and standing.exceeded:
+        message = core_usage.exceeded_message(usage, standing)
+        return Rest(Reason.QUOTA_EXCEEDED, message, ready=True, available=available, applied=True)
     assert observed.tier is not None
     return Rest(
         Reason.PROVISIONED,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from neon_tenants.api import database_tier
-from neon_tenants.api.quantity import UNLIMITED, parse_bytes, parse_seconds
+from neon_tenants.api.quantity import UNLIMITED, format_bytes, format_seconds, parse_bytes, parse_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,11 @@ class QuotaKind:
     neon: str
     """On `Quota`, and in Neon's API."""
     parse: Callable[[str], int]
+    write: Callable[[int], str]
+
+    def show(self, limit: int) -> str:
+        """Neon's number as a user would write it."""
+        return self.write(limit) if limit else UNLIMITED
 
     def text(self, quotas: database_tier.Quota | database_tier.QuotaOverrides) -> str | None:
         """As the user wrote it; None where an override is left out."""
@@ -42,11 +47,11 @@ class QuotaKind:
 # Neon's guide maps the plans' "active time (compute time)" to compute_time_seconds, and their storage
 # to logical_size_bytes, which is per branch (docs/neon.md, Quotas).
 QUOTA_KINDS: Final = (
-    QuotaKind("computeTime", "compute_time", "compute_time_seconds", parse_seconds),
-    QuotaKind("activeTime", "active_time", "active_time_seconds", parse_seconds),
-    QuotaKind("storagePerBranch", "storage_per_branch", "logical_size_bytes", parse_bytes),
-    QuotaKind("writtenData", "written_data", "written_data_bytes", parse_bytes),
-    QuotaKind("dataTransfer", "data_transfer", "data_transfer_bytes", parse_bytes),
+    QuotaKind("computeTime", "compute_time", "compute_time_seconds", parse_seconds, format_seconds),
+    QuotaKind("activeTime", "active_time", "active_time_seconds", parse_seconds, format_seconds),
+    QuotaKind("storagePerBranch", "storage_per_branch", "logical_size_bytes", parse_bytes, format_bytes),
+    QuotaKind("writtenData", "written_data", "written_data_bytes", parse_bytes, format_bytes),
+    QuotaKind("dataTransfer", "data_transfer", "data_transfer_bytes", parse_bytes, format_bytes),
 )
 
 

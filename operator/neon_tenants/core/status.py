@@ -7,7 +7,8 @@ from typing import Final, Self
 
 from neon_tenants.api import names
 from neon_tenants.api.conditions import Condition, ConditionStatus, ConditionType, Reason
-from neon_tenants.api.tenant_database import AppliedTier, Binding, TenantDatabaseStatus
+from neon_tenants.api.tenant_database import AppliedTier, Binding, TenantDatabaseStatus, Usage
+from neon_tenants.core import usage as core_usage
 from neon_tenants.core.entitlement import granted
 from neon_tenants.core.failure import Failure
 from neon_tenants.core.identity import Bound, identify
@@ -85,7 +86,9 @@ def updated(observed: Observed, verdict: Verdict, wall_time: str) -> TenantDatab
     changes |= _facts(observed)
     if verdict.applied:
         changes |= _applied(observed)
-    return old.model_copy(update=changes)
+    new = old.model_copy(update=changes)
+    quotas = _quota_conditions(observed, new.usage, wall_time)
+    return new.model_copy(update={"conditions": [*new.conditions, *quotas]})
 
 
 def as_json(status: TenantDatabaseStatus) -> dict[str, object]:
@@ -103,6 +106,7 @@ def _facts(observed: Observed) -> dict[str, object]:
     project = identity.project
     facts: dict[str, object] = {
         "project_id": project.id,
+        "usage": core_usage.of_project(observed, project),
         "region": project.region,
         "postgres_version": project.postgres_version,
         "database": observed.tenant.status.database or observed.tenant.database,
@@ -134,6 +138,32 @@ def _applied(observed: Observed) -> dict[str, object]:
         not_taken = observed.knowledge.not_taken | (frozenset(old.not_taken) if same and old else frozenset())
         applied["tier"] = AppliedTier(name=tier.name, generation=tier.generation, not_taken=sorted(not_taken))
     return applied
+
+
+def _quota_conditions(observed: Observed, usage: Usage | None, wall_time: str) -> list[Condition]:
+    """QuotaNear and QuotaExceeded, each present while it is True."""
+    if usage is None:
+        return []
+    standing = core_usage.standing(usage, core_usage.warning_percent(observed.tier))
+    before = {condition.type: condition for condition in observed.tenant.status.conditions}
+    true: list[tuple[ConditionType, Reason, str]] = []
+    if standing.near:
+        message = core_usage.near_message(usage, standing)
+        true.append((ConditionType.QUOTA_NEAR, Reason.QUOTA_NEAR, message))
+    if standing.exceeded:
+        message = core_usage.exceeded_message(usage, standing)
+        true.append((ConditionType.QUOTA_EXCEEDED, Reason.QUOTA_EXCEEDED, message))
+    return [
+        Condition(
+            type=kind.value,
+            status=ConditionStatus.TRUE,
+            reason=reason.value,
+            message=message,
+            last_transition_time=before[kind].last_transition_time if kind in before else wall_time,
+            observed_generation=observed.tenant.generation,
+        )
+        for kind, reason, message in true
+    ]
 
 
 def _conditions(old: list[Condition], verdict: Verdict, generation: int, wall_time: str) -> list[Condition]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from neon_tenants.api.conditions import Reason
+from neon_tenants.core.difference import Difference
 from neon_tenants.core.project import ComputeSettings, Limits
 from neon_tenants.core.secret import SecretContent
 
@@ -77,6 +78,8 @@ class RenameProject:
 
     project_id: str
     name: str
+    drift: tuple[Difference, ...] = ()
+    """What a person changed past us, and this puts back: an event tells of it. Likewise below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class UpdateProject:
     project_id: str
     limits: Limits
     differing: frozenset[str]
+    drift: tuple[Difference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,7 @@ class UpdateEndpoint:
     differing: frozenset[str]
     """Which of the compute settings to send."""
     disabled: bool | None
+    drift: tuple[Difference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +145,7 @@ class Rest:
     `stalled`: a person must act.
     `again`: seconds until the next look; None waits for an event.
     `applied`: all that can be applied is applied: tier, suspension, Secret.
+    `drift`: what differs and stays so, since the tier says to report it only.
     """
 
     reason: Reason
@@ -149,6 +155,7 @@ class Rest:
     stalled: bool = False
     again: float | None = None
     applied: bool = False
+    drift: tuple[Difference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

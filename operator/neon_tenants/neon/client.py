@@ -25,6 +25,8 @@ from neon_tenants.neon.http import Http, Request
 
 PAGE: Final = 400
 """The most projects on a list page (docs/neon.md, Lists)."""
+MAX_BRANCHES: Final = 10_000
+"""The most branches on a list page; a project has 5,000 at most (docs/neon.md, Limits)."""
 
 _FIELDS: Final = {
     MIN_CU: "autoscaling_limit_min_cu",
@@ -98,13 +100,33 @@ class NeonClient:
         )
 
     async def get_project(self, project_id: str) -> Project | None:
-        """The project, or None where Neon knows none with this id (a deleted one included)."""
+        """The project; None where Neon knows none with this id, not even a deleted one, or hides it from us.
+
+        A key that Neon rejects gets 401. A 403 for one project is the answer to a key of an organization
+        that the project was moved out of.
+        """
         request = Request("read the project", "GET", "/projects/{}", (project_id,))
         try:
             answer = await self._http.call(request, models.ProjectAnswer)
         except NotFoundError:
             return None
+        except NeonError as error:
+            if error.status == 403:
+                return None
+            raise
         return answer.project.core(complete=True)
+
+    async def largest_branch(self, project_id: str) -> int | None:
+        """The logical size of the largest branch, in bytes; None where Neon knows it of none."""
+        request = Request(
+            "read the sizes of the project's branches",
+            "GET",
+            "/projects/{}/branches",
+            (project_id,),
+            params={"limit": str(MAX_BRANCHES)},
+        )
+        answer = await self._http.call(request, models.BranchList)
+        return max((b.logical_size for b in answer.branches if b.logical_size is not None), default=None)
 
     async def create_project(self, new: NewProject, *, send_before: float) -> Created:
         """The POST that is not idempotent. It leaves before `send_before` on the clock, or never."""

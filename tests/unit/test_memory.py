@@ -1,0 +1,40 @@
+"""What the process remembers between passes, and what the fleet leaves for them."""
+
+from __future__ import annotations
+
+from neon_tenants.core.knowledge import Knowledge
+from neon_tenants.core.note import Note
+from neon_tenants.core.project import Consumption
+from neon_tenants.memory import Memory
+
+USED = Consumption(compute_time_seconds=7)
+
+
+def test_what_is_left_lies_beside_what_lies_there() -> None:
+    memory = Memory()
+    assert memory.note("uid") == Note()
+    memory.leave("uid", check_endpoints=True)
+    memory.leave("uid", consumption=USED)
+    assert memory.note("uid") == Note(USED, check_endpoints=True)
+
+
+def test_a_pass_takes_what_it_saw_and_no_more() -> None:
+    memory = Memory()
+    memory.leave("uid", check_endpoints=True)
+    seen = memory.note("uid")
+    memory.leave("uid", consumption=USED)
+    memory.take("uid", seen)
+    assert memory.note("uid").consumption == USED
+    memory.take("uid", memory.note("uid"))
+    assert memory.note("uid") == Note()
+
+
+def test_what_a_pass_remembers_does_not_touch_what_was_left() -> None:
+    memory = Memory()
+    memory.leave("uid", check_endpoints=True)
+    memory.keep("uid", Knowledge(polls=1))
+    memory.keep("uid", Knowledge())
+    assert len(memory) == 0
+    assert memory.note("uid").check_endpoints
+    memory.forget("uid")
+    assert memory.note("uid") == Note()
