@@ -20,6 +20,8 @@ from typing import Final
 from neon_tenants.core.again import Again
 from neon_tenants.core.key import Key
 from neon_tenants.core.lane import Lane
+from neon_tenants.core.staff import Staff
+from neon_tenants.core.turns import Line, Place, Precedence, Waiting
 from neon_tenants.kube.errors import KubeError
 
 logger = logging.getLogger(__name__)
@@ -36,9 +38,10 @@ Reconcile = Callable[[Key, Lane], Awaitable[Again]]
 @dataclass(slots=True)
 class _Entry:
     lane: Lane
+    place: Place[Key] | None = None
+    """In its lane's line, while it is ready."""
     ticket: int = 0
-    """Of its place in a ready line or among the delayed; a place with an older ticket does not count."""
-    ready: bool = False
+    """Of the delay that counts; one with an older ticket does not."""
     running: bool = False
     failures: int = 0
     seen: int = 0
@@ -49,43 +52,6 @@ class _Entry:
     """Whether another pass was asked for, without a version, while one runs."""
     next_lane: Lane = Lane.SWEEP
     """The most urgent that another pass was asked for in while one runs."""
-    since: float = 0.0
-    """When it became ready."""
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """The keys of a lane that a worker could take now."""
-
-    depth: int = 0
-    oldest: float = 0.0
-    """Seconds for which the first of them has been waiting."""
-
-
-class _Line:
-    """The ready keys of a lane, their namespaces taking turns."""
-
-    def __init__(self) -> None:
-        self._by_namespace: dict[str, deque[tuple[Key, int]]] = {}
-        self._turns: deque[str] = deque()
-
-    def push(self, key: Key, ticket: int) -> None:
-        if key.namespace not in self._by_namespace:
-            self._by_namespace[key.namespace] = deque()
-            self._turns.append(key.namespace)
-        self._by_namespace[key.namespace].append((key, ticket))
-
-    def pop(self) -> tuple[Key, int] | None:
-        if not self._turns:
-            return None
-        namespace = self._turns.popleft()
-        line = self._by_namespace[namespace]
-        place = line.popleft()
-        if line:
-            self._turns.append(namespace)
-        else:
-            del self._by_namespace[namespace]
-        return place
 
 
 class Queue:
@@ -105,10 +71,15 @@ class Queue:
         self._first_delay = first_delay
         self._max_delay = max_delay
         self._entries: dict[Key, _Entry] = {}
-        self._lines = {lane: _Line() for lane in Lane}
+        self._lines: dict[Lane, Line[Key]] = {lane: Line() for lane in Lane}
+        self._since: dict[Lane, dict[Key, float]] = {lane: {} for lane in Lane}
+        """When the ready ones joined their lines, in this order."""
+        self._precedence = Precedence()
+        self._staff = Staff(0)
         self._delayed: list[tuple[float, int, Key]] = []
         self._tickets = itertools.count(1)
-        self._ready = asyncio.Semaphore(0)
+        self._sleeping: deque[asyncio.Future[None]] = deque()
+        """The workers that found nothing to do."""
         self._timer: asyncio.TimerHandle | None = None
         self._running = 0
         self._moved = 0.0
@@ -129,25 +100,23 @@ class Queue:
             entry.news = max(entry.news, version)
             entry.asked |= version == 0
             entry.next_lane = min(entry.next_lane, lane)
-        elif (not entry.ready or lane < entry.lane) and (version == 0 or version > entry.seen):
+        elif (entry.place is None or lane < entry.lane) and (version == 0 or version > entry.seen):
             # What is left of a pass that failed stays as urgent as it was.
-            entry.lane = min(entry.lane, lane)
-            self._make_ready(key, entry)
+            self._make_ready(key, entry, min(entry.lane, lane))
 
     def waiting(self) -> dict[Lane, Waiting]:
         """What could be worked on now, by lane."""
         now = _now()
-        found = dict.fromkeys(Lane, Waiting())
-        for entry in self._entries.values():
-            if entry.ready:
-                known = found[entry.lane]
-                found[entry.lane] = Waiting(known.depth + 1, max(known.oldest, now - entry.since))
-        return found
+        return {
+            lane: Waiting(len(since), now - next(iter(since.values()), now))
+            for lane, since in self._since.items()
+        }
 
     def backing_off(self) -> int:
         """How many keys wait because their last pass failed."""
         return sum(
-            entry.failures > 0 and not (entry.ready or entry.running) for entry in self._entries.values()
+            entry.failures > 0 and entry.place is None and not entry.running
+            for entry in self._entries.values()
         )
 
     @property
@@ -160,7 +129,7 @@ class Queue:
         for _, ticket, key in self._delayed:
             entry = self._entries.get(key)
             if entry is not None and entry.ticket == ticket:
-                self._make_ready(key, entry)
+                self._make_ready(key, entry, entry.lane)
         self._delayed.clear()
 
     @asynccontextmanager
@@ -168,6 +137,7 @@ class Queue:
         """Works off the queue until the block ends; passes that run then have `grace` seconds to finish."""
         stopping = asyncio.Event()
         self._moved = _now()
+        self._staff = Staff(workers)
         tasks = [asyncio.create_task(self._work(reconcile, stopping)) for _ in range(workers)]
         try:
             yield
@@ -184,47 +154,64 @@ class Queue:
 
     async def _work(self, reconcile: Reconcile, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
-            await self._ready.acquire()
             key = self._take()
-            if key is None or stopping.is_set():
+            if key is None:
+                await self._sleep()
                 continue
+            lane = self._entries[key].lane
+            self._staff.start(lane)
             self._running += 1
             self._idle.clear()
+            # There may be more to do: whoever sleeps looks.
+            self._wake()
             again = Again(backoff=True)
             try:
-                again = await reconcile(key, self._entries[key].lane)
+                again = await reconcile(key, lane)
             # One of the two boundaries: whatever a pass raises, this tenant backs off and the others go on.
             except Exception as error:  # noqa: BLE001
                 _log(key, error)
             finally:
+                self._staff.finish(lane)
                 self._running -= 1
                 if not self._running:
                     self._idle.set()
                 self._finished(key, again)
 
+    async def _sleep(self) -> None:
+        """Until there may be something to do."""
+        sleeper = asyncio.get_running_loop().create_future()
+        self._sleeping.append(sleeper)
+        await sleeper
+
+    def _wake(self) -> None:
+        """Lets a worker that sleeps look for something to do; it wakes the next if it finds some."""
+        if self._sleeping:
+            sleeper = self._sleeping.popleft()
+            if not sleeper.done():
+                sleeper.set_result(None)
+
     def _take(self) -> Key | None:
-        """The next key; None where a place turned out to be an old one."""
-        for line in self._lines.values():
-            if place := line.pop():
-                key, ticket = place
-                entry = self._entries.get(key)
-                if entry is None or entry.ticket != ticket:
-                    return None
-                self._moved = _now()
-                entry.ready = False
-                entry.running = True
-                entry.news, entry.asked, entry.next_lane = 0, False, Lane.SWEEP
-                return key
-        return None
+        """The next key; None where there is none that may occupy a worker."""
+        lanes = [lane for lane, line in self._lines.items() if line.gates() and self._staff.may_start(lane)]
+        key = self._lines[self._precedence.choose(lanes)].pop() if lanes else None
+        if key is not None:
+            self._moved = _now()
+            entry = self._entries[key]
+            del self._since[entry.lane][key]
+            entry.place = None
+            entry.running = True
+            entry.news, entry.asked, entry.next_lane = 0, False, Lane.SWEEP
+        return key
 
     def _finished(self, key: Key, again: Again) -> None:
+        self._moved = _now()
         self._moved = _now()
         entry = self._entries[key]
         entry.running = False
         entry.seen = max(entry.seen, again.version)
         if entry.asked or entry.news > entry.seen:
-            entry.lane = min(entry.lane, entry.next_lane) if again.backoff else entry.next_lane
-            self._make_ready(key, entry)
+            lane = min(entry.lane, entry.next_lane) if again.backoff else entry.next_lane
+            self._make_ready(key, entry, lane)
         elif again.backoff:
             entry.failures += 1
             self._delay(key, entry, self._backoff(entry.failures, again))
@@ -241,12 +228,15 @@ class Queue:
         delay = max(delay, again.after or 0.0)
         return delay if again.within is None else min(delay, max(again.within, 0.0))
 
-    def _make_ready(self, key: Key, entry: _Entry) -> None:
-        entry.ticket = next(self._tickets)
-        entry.ready = True
-        entry.since = _now()
-        self._lines[entry.lane].push(key, entry.ticket)
-        self._ready.release()
+    def _make_ready(self, key: Key, entry: _Entry, lane: Lane) -> None:
+        if entry.place is not None:
+            self._lines[entry.lane].leave(entry.place)
+            del self._since[entry.lane][key]
+        entry.ticket = 0
+        entry.lane = lane
+        entry.place = self._lines[lane].join(key.namespace, key)
+        self._since[lane][key] = _now()
+        self._wake()
 
     def _delay(self, key: Key, entry: _Entry, seconds: float) -> None:
         entry.ticket = next(self._tickets)
@@ -267,7 +257,7 @@ class Queue:
             _, ticket, key = heapq.heappop(self._delayed)
             entry = self._entries.get(key)
             if entry is not None and entry.ticket == ticket:
-                self._make_ready(key, entry)
+                self._make_ready(key, entry, entry.lane)
         self._arm()
 
 

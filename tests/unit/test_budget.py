@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neon_tenants.core.lane import Lane
-from neon_tenants.core.turns import GUARANTEE
+from neon_tenants.core.turns import GUARANTEE, Waiting
 from neon_tenants.neon.budget import Budget, Schedule, Turn, Waiter, current_turn, taking_turns
 from neon_tenants.neon.limits import Rates
 from window import busiest
@@ -128,7 +128,7 @@ def test_who_leaves_loses_nobody_a_place_and_no_request() -> None:
     waiters = [time.join(CREATE) for _ in range(10)]
     for waiter in waiters[::2]:
         time.schedule.leave(waiter)
-    assert time.schedule.waiting()[Lane.CREATE] == 5
+    assert time.schedule.waiting(0.0)[Lane.CREATE].depth == 5
     assert time.send() == waiters[1::2]
     left = time.schedule.left(time.now)
     time.schedule.leave(waiters[1])
@@ -143,10 +143,10 @@ def test_it_tells_who_waits_and_how_long() -> None:
     time.join(CREATE, count=2)
     time.join(SWEEP)
     time.now = 7.0
-    assert time.schedule.waiting() == {**dict.fromkeys(Lane, 0), Lane.CREATE: 3, Lane.SWEEP: 1}
-    assert time.schedule.oldest(7.0) == {**dict.fromkeys(Lane, 0), Lane.CREATE: 7.0, Lane.SWEEP: 2.0}
+    found = {lane: (lane_.depth, lane_.oldest) for lane, lane_ in time.schedule.waiting(7.0).items()}
+    assert found == {**dict.fromkeys(Lane, (0, 0.0)), Lane.CREATE: (3, 7.0), Lane.SWEEP: (1, 2.0)}
     time.schedule.leave(first)
-    assert time.schedule.oldest(7.0)[Lane.CREATE] == 2.0
+    assert time.schedule.waiting(7.0)[Lane.CREATE] == Waiting(2, 2.0)
 
 
 @dataclass(frozen=True)
@@ -218,10 +218,14 @@ def full() -> tuple[Budget, Clock]:
     return budget, clock
 
 
+def waiting(budget: Budget) -> int:
+    return sum(lane.depth for lane in budget.waiting().values())
+
+
 async def waits(budget: Budget, count: int) -> None:
     """Until so many wait."""
     async with asyncio.timeout(20):
-        while sum(budget.waiting().values()) < count:
+        while waiting(budget) < count:
             await asyncio.sleep(0)
 
 
@@ -234,7 +238,7 @@ async def test_what_is_there_is_granted_at_once_and_no_more() -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    assert sum(budget.waiting().values()) == 0
+    assert waiting(budget) == 0
 
 
 async def test_a_request_that_waits_goes_when_its_time_has_come() -> None:
@@ -255,7 +259,7 @@ async def test_one_that_is_cancelled_in_the_moment_of_its_grant_hands_it_on() ->
     await waits(budget, 2)
     clock.now += 0.11
     budget._grant()  # as its timer would
-    assert budget.waiting()[Lane.SWEEP] == 1
+    assert waiting(budget) == 1
     first.cancel()
     async with asyncio.timeout(20):
         await second
@@ -293,7 +297,6 @@ async def test_the_waiting_are_counted_on_the_account_of_their_task() -> None:
     with taking_turns(CREATE):
         task = asyncio.create_task(budget.acquire(READ))
     await waits(budget, 1)
-    assert budget.waiting()[Lane.CREATE] == 1
-    assert budget.oldest()[Lane.CREATE] == 0.0
+    assert budget.waiting()[Lane.CREATE] == Waiting(1, 0.0)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

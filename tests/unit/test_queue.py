@@ -129,6 +129,78 @@ async def test_namespaces_take_turns() -> None:
     assert passes.order.index(key("alone", "quiet")) == 1
 
 
+class Held(Passes):
+    """Passes that go on only when they are let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate.clear()
+
+
+async def test_a_create_finds_a_worker_while_a_rollout_waits_for_its_requests() -> None:
+    q, passes = queue(), Held()
+    for number in range(100):
+        q.add(key(f"x{number}"), Lane.ROLLOUT)
+    async with working(q, passes, workers=8):
+        await passes.until(3)
+        q.add(key("alone", "quiet"), Lane.CREATE)
+        await passes.until(4)
+        assert passes.order[3] == key("alone", "quiet")
+        passes.gate.set()
+        await passes.until(101)
+    assert len(q) == 0
+
+
+async def test_a_rollout_finds_a_worker_while_creates_wait_for_their_requests() -> None:
+    q, passes = queue(), Held()
+    for number in range(100):
+        q.add(key(f"x{number}"), Lane.CREATE)
+    async with working(q, passes, workers=8):
+        await passes.until(7)
+        q.add(key("alone", "quiet"), Lane.ROLLOUT)
+        await passes.until(8)
+        assert passes.order[7] == key("alone", "quiet")
+        passes.gate.set()
+        await passes.until(101)
+    assert len(q) == 0
+
+
+async def test_a_worker_that_may_not_take_a_lane_takes_it_as_soon_as_it_may() -> None:
+    q, passes = queue(), Held()
+    async with working(q, passes, workers=8):
+        for number in range(8):
+            q.add(key(f"x{number}"), Lane.CHANGE)
+        await passes.until(7)
+        q.add(key("create"), Lane.CREATE)
+        q.add(key("sweep"), Lane.SWEEP)
+        passes.gate.set()
+        await passes.until(10)
+    assert len(q) == 0
+
+
+async def test_a_thousand_creates_of_one_namespace_do_not_hold_up_another() -> None:
+    q, passes = queue(), Passes()
+    for number in range(1000):
+        q.add(key(f"x{number}", "crowd"), Lane.CREATE)
+    async with working(q, passes, workers=4):
+        await passes.until(100)
+        seen = len(passes.order)
+        q.add(key("alone", "quiet"), Lane.CREATE)
+        await passes.until(1001)
+    assert passes.order.index(key("alone", "quiet")) <= seen + 1
+
+
+async def test_who_becomes_more_urgent_waits_in_one_lane_only() -> None:
+    q = queue()
+    q.add(key("x"), Lane.SWEEP)
+    q.add(key("y"), Lane.SWEEP)
+    q.add(key("x"), Lane.CREATE)
+    assert {lane: found.depth for lane, found in q.waiting().items() if found.depth} == {
+        Lane.CREATE: 1,
+        Lane.SWEEP: 1,
+    }
+
+
 async def test_no_two_passes_of_a_key_run_at_once_and_one_more_follows() -> None:
     q, passes = queue(), Passes()
     passes.gate.clear()

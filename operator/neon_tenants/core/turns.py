@@ -20,6 +20,15 @@ So with all six lanes full a lane gets at least one in 50, and a create waits fo
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Who waits in a lane."""
+
+    depth: int = 0
+    oldest: float = 0.0
+    """Seconds for which the first of them has been waiting."""
+
+
 @dataclass(slots=True, eq=False)
 class Place(Generic[T]):
     """A place in a line."""

@@ -7,14 +7,14 @@ for a route that Neon paused holds up nothing else.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
 from neon_tenants.core.lane import Lane
-from neon_tenants.core.turns import Line, Place, Precedence
+from neon_tenants.core.turns import Line, Place, Precedence, Waiting
 from neon_tenants.neon.limits import Limits, Rates
 
 
@@ -113,14 +113,12 @@ class Schedule:
         """How many requests may leave at once."""
         return self._limits.left(now)
 
-    def waiting(self) -> Mapping[Lane, int]:
-        """How many requests wait, by lane."""
-        return {lane: len(waiters) for lane, waiters in self._waiting.items()}
-
-    def oldest(self, now: float) -> Mapping[Lane, float]:
-        """How many seconds the one that waits longest has waited, by lane; 0 where nobody waits."""
-        firsts = {lane: next(iter(waiters), None) for lane, waiters in self._waiting.items()}
-        return {lane: now - first.since if first else 0.0 for lane, first in firsts.items()}
+    def waiting(self, now: float) -> dict[Lane, Waiting]:
+        """Who waits, by lane."""
+        return {
+            lane: Waiting(len(waiters), now - next((waiter.since for waiter in waiters), now))
+            for lane, waiters in self._waiting.items()
+        }
 
 
 class Budget:
@@ -154,13 +152,9 @@ class Budget:
         """How many requests may leave at once."""
         return self._schedule.left(self._clock())
 
-    def waiting(self) -> Mapping[Lane, int]:
-        """How many requests wait, by lane."""
-        return self._schedule.waiting()
-
-    def oldest(self) -> Mapping[Lane, float]:
-        """How many seconds the one that waits longest has waited, by lane; 0 where nobody waits."""
-        return self._schedule.oldest(self._clock())
+    def waiting(self) -> dict[Lane, Waiting]:
+        """Who waits, by lane."""
+        return self._schedule.waiting(self._clock())
 
     def _grant(self) -> None:
         """Lets go all that may go now, and comes again when the next may."""
