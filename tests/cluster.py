@@ -24,6 +24,7 @@ PATIENCE: Final = 40.0
 _PATHS: Final = {
     "TenantDatabase": "/apis/neontenants.io/v1alpha1/namespaces/{namespace}/tenantdatabases",
     "DatabaseTier": "/apis/neontenants.io/v1alpha1/databasetiers",
+    "FleetOperation": "/apis/neontenants.io/v1alpha1/fleetoperations",
     "Secret": "/api/v1/namespaces/{namespace}/secrets",
     "Namespace": "/api/v1/namespaces",
     "Event": "/apis/events.k8s.io/v1/namespaces/{namespace}/events",

@@ -138,6 +138,33 @@ class Scene:
         named = {f"neontenants.io/{key.replace('_', '-')}": value for key, value in annotations.items()}
         return await self.cluster.patch("TenantDatabase", name, {"metadata": {"annotations": named}})
 
+    async def ask_for(self, name: str, operation: str, *targets: str, **spec: Any) -> str:
+        """Creates a FleetOperation for this test's operator; its name."""
+        full = f"{self.prefix}-{name}"
+        wanted = {"operation": operation, "cluster": self.prefix, **spec}
+        manifest = {
+            "apiVersion": "neontenants.io/v1alpha1",
+            "kind": "FleetOperation",
+            "metadata": {"name": full},
+            "spec": {**wanted, "targets": list(targets)} if targets else wanted,
+        }
+        await self.cluster.create(manifest)
+        return full
+
+    async def until_done(self, name: str) -> Object:
+        """Waits until a FleetOperation has ended."""
+
+        async def look() -> Object | None:
+            found = await self.cluster.get("FleetOperation", name)
+            phase = (found or {}).get("status", {}).get("phase")
+            return found if phase in ("Succeeded", "Failed") else None
+
+        return await until(look, f"{name} has ended")
+
+    async def operate(self, name: str, operation: str, *targets: str, **spec: Any) -> Object:
+        """Creates a FleetOperation and waits for its end."""
+        return await self.until_done(await self.ask_for(name, operation, *targets, **spec))
+
     # --- Neon ----------------------------------------------------------------------------------------
 
     def projects(self, *, deleted: bool = False) -> list[dict[str, Any]]:
@@ -247,7 +274,7 @@ async def scan_for_canaries(scene: Scene) -> None:
         # A killed process may leave half a line. Anything else that is no JSON is a traceback or a warning.
         for line in text.splitlines()[:-1]:
             assert line.startswith("{"), f"{place}: {line}"
-    for kind in ("TenantDatabase", "Event", "DatabaseTier"):
+    for kind in ("TenantDatabase", "Event", "DatabaseTier", "FleetOperation"):
         seen[kind] = json.dumps(await scene.cluster.list(kind))
     for found in await scene.cluster.list("Secret"):
         seen[f"Secret {found['metadata']['name']}"] = json.dumps(found["metadata"])

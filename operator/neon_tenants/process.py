@@ -22,13 +22,18 @@ import kopf
 from neon_tenants import handlers, serve
 from neon_tenants.api import names
 from neon_tenants.core.again import Again
+from neon_tenants.core.brake import BrakeLimits
 from neon_tenants.core.health import Signs, not_alive, not_ready
 from neon_tenants.core.key import Key
 from neon_tenants.core.lane import Lane
+from neon_tenants.fleet.brake import Brake
+from neon_tenants.fleet.pauses import Pauses
 from neon_tenants.kube.client import KubeClient
 from neon_tenants.kube.errors import KubeError
 from neon_tenants.kube.events import Events
+from neon_tenants.kube.namespaces import Namespaces
 from neon_tenants.kube.secrets import Secrets
+from neon_tenants.kube.state import State
 from neon_tenants.kube.tenants import Tenants
 from neon_tenants.memory import Memory
 from neon_tenants.neon.budget import Budget, Turn, taking_turns
@@ -66,6 +71,8 @@ class Operator:
     memory: Memory
     reconciler: Reconciler
     pulse: Pulse
+    pauses: Pauses
+    brake: Brake
 
     async def reconcile(self, key: Key, lane: Lane) -> Again:
         """One pass for a key of the queue."""
@@ -118,6 +125,17 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
             wall_time=_wall_time,
             nonce=lambda: secrets.token_hex(8),
         )
+        queue = Queue(dice=random.random, max_delay=settings.retry_max)
+        state = State(kube, namespace=kube.own_namespace(settings.namespace), cluster=settings.cluster_id)
+        pauses = Pauses(
+            kube=kube,
+            namespaces=Namespaces(kube, clock),
+            state=state,
+            roster=roster,
+            queue=queue,
+            paused=settings.paused,
+        )
+        brake = Brake(state=state, roster=roster, queue=queue, limits=_limits(settings), epoch=time.time)
         reconciler = Reconciler(
             identity=identity,
             tenants=tenants,
@@ -126,13 +144,25 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
             performer=performer,
             memory=memory,
             tier=roster.tier,
+            pause=pauses.of,
+            brake=brake.held,
             clock=clock,
             epoch=time.time,
             wall_time=_wall_time,
         )
         pulse = Pulse(handlers.streams(settings.watch_namespaces), clock)
-        queue = Queue(dice=random.random, max_delay=settings.retry_max)
-        yield Operator(settings, kube, tenants, key, budget, queue, roster, memory, reconciler, pulse)
+        yield Operator(
+            settings, kube, tenants, key, budget, queue, roster, memory, reconciler, pulse, pauses, brake
+        )
+
+
+def _limits(settings: Settings) -> BrakeLimits:
+    return BrakeLimits(
+        window=settings.deletion_window,
+        fleet=settings.deletions_per_window,
+        per_tier=settings.deletions_per_tier,
+        per_namespace=settings.deletions_per_namespace,
+    )
 
 
 async def run(settings: Settings, *, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:
@@ -222,12 +252,14 @@ def _take_signals(stop: asyncio.Event) -> None:
 
 async def _cluster_is_ready(operator: Operator, stop: asyncio.Event) -> bool:
     """Waits until the API server serves our resources, and reads the tiers; false when asked to stop."""
-    kinds = frozenset({names.TENANT_DATABASES, names.DATABASE_TIERS})
+    kinds = frozenset({names.TENANT_DATABASES, names.DATABASE_TIERS, names.FLEET_OPERATIONS})
     delays = iter(START_DELAYS)
     delay = START_DELAYS[0]
     while not stop.is_set():
         try:
             if await operator.kube.serves(names.GROUP, names.VERSION, kinds):
+                await operator.pauses.meet()
+                await operator.brake.load()
                 # Before the tenants are listed: whether one is settled depends on its tier.
                 for tier in await operator.tenants.tiers():
                     operator.roster.put_tier(tier)

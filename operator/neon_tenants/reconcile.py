@@ -7,7 +7,7 @@ function with the same argument.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from neon_tenants.api import names
@@ -50,6 +50,8 @@ class Reconciler:
         performer: Performer,
         memory: Memory,
         tier: Callable[[str], Tier | None],
+        pause: Callable[[str], Awaitable[str | None]],
+        brake: Callable[[Tenant, Tier | None], Awaitable[str | None]],
         clock: Callable[[], float],
         epoch: Callable[[], float],
         wall_time: Callable[[], str],
@@ -61,6 +63,8 @@ class Reconciler:
         self._performer = performer
         self._memory = memory
         self._tier = tier
+        self._pause = pause
+        self._brake = brake
         self._clock = clock
         self._epoch = epoch
         self._wall_time = wall_time
@@ -115,6 +119,8 @@ class Reconciler:
             secret=core_secret.state_of(found, uid=tenant.uid, name=name),
             knowledge=knowledge,
             note=self._memory.note(tenant.uid),
+            pause=await self._pause(namespace),
+            brake=await self._brake(tenant, tier) if tenant.deleting and tenant.has_finalizer else None,
             # Our own POST's answer is as good as a list that begins now, except for a release.
             lookup=Lookup((created,), fresh=True) if created and not tenant.deleting else None,
             endpoints=knowledge.endpoints,

@@ -16,6 +16,7 @@ class Roster:
         self._tiers: dict[str, Tier] = {}
         self._records: dict[Key, Record] = {}
         self._tenants_of: dict[str, set[Key]] = {}
+        self._marked: set[Key] = set()
 
     def __len__(self) -> int:
         return len(self._records)
@@ -43,11 +44,14 @@ class Roster:
         self.drop(record.key)
         self._records[record.key] = record
         self._tenants_of.setdefault(record.tier, set()).add(record.key)
+        if record.marked is not None:
+            self._marked.add(record.key)
 
     def drop(self, key: Key) -> None:
         """The tenant is gone."""
         record = self._records.pop(key, None)
         if record is not None:
+            self._marked.discard(key)
             tenants = self._tenants_of[record.tier]
             tenants.discard(key)
             if not tenants:
@@ -60,6 +64,10 @@ class Roster:
     def records(self) -> Iterable[Record]:
         """All tenants. The roster must not change while they are gone through: no `await` in between."""
         return self._records.values()
+
+    def marked(self) -> list[Record]:
+        """The tenants that are marked for deletion and held by our finalizer."""
+        return [self._records[key] for key in self._marked]
 
     def all_keys(self) -> list[Key]:
         """The keys of all tenants."""

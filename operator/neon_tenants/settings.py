@@ -105,6 +105,34 @@ class Settings(BaseModel):
         description="Address that serves /healthz, /readyz, /metrics and what the CLI reads, or off. "
         "In a pod: 0.0.0.0:8080. Port 0 takes a free one.",
     )
+    namespace: DnsLabel | None = Field(
+        default=None,
+        description="Namespace that holds the operator's own state, a ConfigMap. Left out: the one of this "
+        "pod, or else neon-tenant-operator.",
+    )
+    deletions_per_window: int = Field(
+        default=10,
+        ge=0,
+        le=1000,
+        description="Tenants whose project is deleted by itself when they are marked for deletion within the "
+        "window. With more, further deletions are held until a person releases them. 0: no limit.",
+    )
+    deletions_per_tier: int = Field(
+        default=0, ge=0, le=1000, description="The same for the tenants of each tier. 0: no limit of its own."
+    )
+    deletions_per_namespace: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        description="The same for the tenants of each namespace. 0: no limit of its own.",
+    )
+    deletion_window: float = Field(
+        default=600.0, ge=1, le=86400, description="Seconds of the window in which deletions are counted."
+    )
+    paused: bool = Field(
+        default=False,
+        description="true: nothing is changed, on Neon or for tenants; their status says so when it is due.",
+    )
     log_level: str = Field(
         default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR."
     )

@@ -15,8 +15,9 @@ import yaml
 from scene import Scene, query
 from wire import Cut, Wire, Write
 
+START = ["POST configmaps"]
 CREATE = ["PATCH tenantdatabases", "POST projects", "POST secrets", "PATCH tenantdatabases/status"]
-DELETE = ["DELETE projects", "POST events", "PUT secrets", "PATCH tenantdatabases"]
+DELETE = ["PUT configmaps", "DELETE projects", "POST events", "PUT secrets", "PATCH tenantdatabases"]
 
 
 @dataclass
@@ -77,7 +78,7 @@ async def test_these_are_all_writes_of_a_life(scene: Scene) -> None:
     async with wired(scene) as wires:
         await scene.create()
         await one_tenant_that_logs_in(scene)
-        assert wires.kinds() == CREATE
+        assert wires.kinds() == START + CREATE
         wires.writes.clear()
         await scene.cluster.delete("TenantDatabase", "acme")
         await nothing_left(scene)

@@ -17,6 +17,8 @@ ALLOWED = {
     ("neontenants.io", "tenantdatabases/status"): {"patch"},
     ("neontenants.io", "databasetiers"): {"get", "list", "watch"},
     ("neontenants.io", "databasetiers/status"): {"patch"},
+    ("neontenants.io", "fleetoperations"): {"get", "list", "watch"},
+    ("neontenants.io", "fleetoperations/status"): {"patch"},
     ("", "secrets"): {"get", "create", "update"},
     ("", "namespaces"): {"get"},
     ("events.k8s.io", "events"): {"create"},
@@ -40,7 +42,19 @@ def test_the_shipped_role_is_exactly_this() -> None:
     assert granted == ALLOWED
 
 
+def test_the_shipped_role_for_its_own_namespace_is_exactly_this() -> None:
+    documents = list(yaml.safe_load_all(manifests.example(manifests.RBAC).read_text()))
+    (role,) = (document for document in documents if document["kind"] == "Role")
+    assert role["metadata"]["namespace"] == installation.NAMESPACE
+    assert role["rules"] == [
+        {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "create", "update"]}
+    ]
+
+
 REFUSED = {
+    "read another namespace's ConfigMaps": ("GET", "/api/v1/namespaces/{namespace}/configmaps/any"),
+    "list its own ConfigMaps": ("GET", "/api/v1/namespaces/neon-tenant-operator/configmaps"),
+    "create a FleetOperation": ("POST", "/apis/neontenants.io/v1alpha1/fleetoperations"),
     "list Secrets": ("GET", "/api/v1/secrets"),
     "list a namespace's Secrets": ("GET", "/api/v1/namespaces/{namespace}/secrets"),
     "delete a Secret": ("DELETE", "/api/v1/namespaces/{namespace}/secrets/acme-database"),

@@ -31,6 +31,8 @@ class Record:
     suspended: bool
     paused: bool
     deleting: bool
+    marked: float | None
+    """When it was marked for deletion, in seconds of the epoch, while our finalizer stands."""
     deletion_policy: DeletionPolicy | None
     settled_generation: bool
     """Whether the status speaks of the spec as it is."""
@@ -63,6 +65,7 @@ class Record:
             suspended=tenant.suspended,
             paused=tenant.paused,
             deleting=tenant.deleting,
+            marked=tenant.marked if tenant.has_finalizer else None,
             deletion_policy=tenant.spec.deletion_policy,
             settled_generation=status.observed_generation == tenant.generation,
             project_id=status.project_id,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,6 +24,10 @@ from neon_tenants.kube.errors import KubeError, NotFoundError, refused
 JSON_PATCH: Final = "application/json-patch+json"
 REQUEST_TIMEOUT: Final = 30.0
 """Seconds for one request, all in all. The API server itself gives up after 60."""
+SERVICE_ACCOUNT_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+DEFAULT_NAMESPACE: Final = "neon-tenant-operator"
+"""The one of examples/operator-rbac.yaml."""
+_PEM: Final = re.compile("-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 
 
 class NoClusterError(Exception):
@@ -43,8 +49,9 @@ class Login:
 class KubeClient:
     """JSON requests to one API server. All methods raise KubeError."""
 
-    def __init__(self, api: ApiClient) -> None:
+    def __init__(self, api: ApiClient, *, in_cluster: bool = False) -> None:
         self._api = api
+        self._in_cluster = in_cluster
 
     @classmethod
     @asynccontextmanager
@@ -75,7 +82,15 @@ class KubeClient:
             ) from None
         async with ApiClient(configuration) as api:
             api.user_agent = f"neon-tenant-operator/{__version__}"
-            yield cls(api)
+            yield cls(api, in_cluster=in_cluster)
+
+    def own_namespace(self, given: str | None) -> str:
+        """The namespace for our own state: the given one, or this pod's, or the one that we ship."""
+        if given is not None:
+            return given
+        if self._in_cluster and SERVICE_ACCOUNT_NAMESPACE.is_file():
+            return SERVICE_ACCOUNT_NAMESPACE.read_text().strip()
+        return DEFAULT_NAMESPACE
 
     async def login(self) -> Login:
         """The login of this moment; tokens are read again where they rotate."""
@@ -89,6 +104,16 @@ class KubeClient:
             certificate_path=configuration.cert_file,
             private_key_path=configuration.key_file,
             insecure=not configuration.verify_ssl,
+        )
+
+    async def authorities(self) -> frozenset[str]:
+        """Digests of the certificate authorities named for the API server; empty where none are."""
+        path = self._api.configuration.ssl_ca_cert
+        if path is None:
+            return frozenset()
+        text = await asyncio.to_thread(Path(path).read_text)
+        return frozenset(
+            hashlib.sha256("".join(body.split()).encode()).hexdigest()[:32] for body in _PEM.findall(text)
         )
 
     async def serves(self, group: str, version: str, resources: frozenset[str]) -> bool:

@@ -39,11 +39,16 @@ def parse_tenant(body: Mapping[str, Any]) -> Tenant:
         generation=metadata["generation"],
         created=datetime.fromisoformat(metadata["creationTimestamp"]).timestamp(),
         deleting="deletionTimestamp" in metadata,
+        marked=_moment(metadata.get("deletionTimestamp")),
         finalizers=tuple(metadata.get("finalizers") or ()),
         annotations=dict(metadata.get("annotations") or {}),
         spec=TenantDatabaseSpec.model_validate(body["spec"]),
         status=TenantDatabaseStatus.model_validate(body.get("status") or {}),
     )
+
+
+def _moment(timestamp: str | None) -> float | None:
+    return None if timestamp is None else datetime.fromisoformat(timestamp).timestamp()
 
 
 def parse_tier(body: Mapping[str, Any]) -> Tier:
