@@ -232,6 +232,8 @@ class Queue:
         if entry.place is not None:
             self._lines[entry.lane].leave(entry.place)
             del self._since[entry.lane][key]
+        if not any(self._since.values()):
+            self._moved = _now()  # nobody could have moved before
         entry.ticket = 0
         entry.lane = lane
         entry.place = self._lines[lane].join(key.namespace, key)

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from neon_tenants.core.failure import Done
+from neon_tenants.core.lane import Lane
 from neon_tenants.core.marker import Marker, place_in
 from neon_tenants.core.project import Project
+from neon_tenants.neon.budget import Turn, current_turn, taking_turns
 from neon_tenants.neon.client import NeonClient, ProjectPage
 from neon_tenants.neon.errors import unreachable
 
@@ -44,6 +46,17 @@ class _Round:
         self.whole = False
 
 
+class _Rounds:
+    """Lists that are made one after another, for those of a lane."""
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+        self.next: _Round | None = None
+        self.one_at_a_time = asyncio.Lock()
+        self.began = 0.0
+        """When the last one began."""
+
+
 class Inventory:
     """The organization's projects, alive or (`recoverable`) deleted within the last 7 days."""
 
@@ -52,12 +65,12 @@ class Inventory:
         self._clock = clock
         self._recoverable = recoverable
         self._latest: Listing | None = None
-        self._next: _Round | None = None
-        self._one_at_a_time = asyncio.Lock()
+        # Those for whom a person waits never wait for a list of the others, which may have 750 pages to go
+        # and goes last. Each kind has its rounds, in the lane of the most urgent who may join them.
+        self._urgent = _Rounds(Lane.CREATE)
+        self._others = _Rounds(Lane.ROLLOUT)
         self._pages = 1
         """How many pages a complete list takes, at least."""
-        self._began = 0.0
-        """When the last list began."""
 
     async def in_place(
         self, marker: Marker, *, newer_than: float, whole: bool = False
@@ -92,12 +105,15 @@ class Inventory:
 
     async def _shared(self, *, whole: bool) -> Listing | None:
         """A listing that begins from now on; None where a search each takes fewer requests."""
+        rounds = self._rounds(whole=whole)
         # One that is under way began before: join the next.
-        if self._next is None:
-            task = asyncio.create_task(self._run())
+        if rounds.next is None:
+            # On no waiter's own account: the list serves many, also such as are more urgent than the first.
+            with taking_turns(Turn(rounds.lane)):
+                task = asyncio.create_task(self._run(rounds))
             task.add_done_callback(_seen)
-            self._next = _Round(task)
-        joined = self._next
+            rounds.next = _Round(task)
+        joined = rounds.next
         joined.waiting += 1
         joined.whole |= whole
         try:
@@ -110,16 +126,23 @@ class Inventory:
             # Kopf, when it ends, cancels tasks that are not its own; ours waits on.
             raise unreachable("Neon's list of projects was interrupted. It is read again.", Done.NO) from None
 
-    async def _run(self) -> Listing | None:
-        async with self._one_at_a_time:
-            assert self._next is not None
-            if self._next.waiting > 1:
+    def _rounds(self, *, whole: bool) -> _Rounds:
+        if current_turn().lane < self._others.lane:
+            return self._urgent
+        # A list that is about to begin in any case serves others as well, unless they made it longer.
+        return self._urgent if self._urgent.next and not whole else self._others
+
+    async def _run(self, rounds: _Rounds) -> Listing | None:
+        async with rounds.one_at_a_time:
+            assert rounds.next is not None
+            if rounds.next.waiting > 1:
                 # A crowd: let more of it join, so that the budget goes to creates and not to lists.
-                await asyncio.sleep(max(self._began + GATHER - self._clock(), 0.0))
-            current, self._next = self._next, None
-            self._began = self._clock()
+                await asyncio.sleep(max(rounds.began + GATHER - self._clock(), 0.0))
+            current, rounds.next = rounds.next, None
+            rounds.began = self._clock()
             listing = await self._list(MAX_PAGES if current.whole else current.waiting)
-            self._latest = listing or self._latest
+            if listing and (self._latest is None or listing.began > self._latest.began):
+                self._latest = listing
             return listing
 
     async def _list(self, worth_pages: int) -> Listing | None:

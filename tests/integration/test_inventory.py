@@ -1,0 +1,128 @@
+"""The shared look-up: who shares whose list, in which lane, and who waits for whom. By real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from builders import MARKER
+from cluster import until
+from neon_tenants.core.lane import Lane
+from neon_tenants.neon.budget import Budget, Turn, taking_turns
+from neon_tenants.neon.client import NeonClient
+from neon_tenants.neon.http import Http
+from neon_tenants.neon.inventory import Inventory
+from neon_tenants.neon.key import ApiKey
+from neon_tenants.neon.limits import Rates
+
+
+class Neon:
+    """Answers lists, each when its turn comes: the first is held."""
+
+    def __init__(self) -> None:
+        self.asked: list[str | None] = []
+        """What was searched for."""
+        self.lanes: list[Lane] = []
+        self.first = asyncio.Event()
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.asked.append(request.query.get("search"))
+        if len(self.asked) == 1:
+            await self.first.wait()
+        body: dict[str, Any] = {"projects": [], "pagination": {}}
+        return web.Response(text=json.dumps(body), content_type="application/json")
+
+    def observe(self, _route: str, _method: str, _status: int | None, lane: Lane) -> None:
+        self.lanes.append(lane)
+
+
+@pytest.fixture
+async def neon() -> Neon:
+    return Neon()
+
+
+@pytest.fixture
+async def inventory(neon: Neon, tmp_path: Path) -> AsyncIterator[Inventory]:
+    (tmp_path / "key").write_text("napi_test")
+    async with serving(neon) as url:
+        clock = time.monotonic
+        key, budget = ApiKey(tmp_path / "key", clock), Budget(Rates(100_000, 10_000), clock)
+        async with Http.connect(
+            url, key=key, budget=budget, clock=clock, timeout=30, observe=neon.observe
+        ) as http:
+            yield Inventory(NeonClient(http, org_id=None), clock)
+            neon.first.set()
+
+
+@asynccontextmanager
+async def serving(neon: Neon) -> AsyncIterator[str]:
+    app = web.Application()
+    app.router.add_get("/projects", neon.answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+def look(inventory: Inventory, lane: Lane, *, whole: bool = False) -> asyncio.Task[Any]:
+    with taking_turns(Turn(lane, "tenants")):
+        return asyncio.create_task(inventory.in_place(MARKER, newer_than=time.monotonic(), whole=whole))
+
+
+async def asked(neon: Neon, count: int) -> None:
+    async def often() -> bool:
+        return len(neon.asked) >= count
+
+    await until(often, f"Neon was asked {count} times")
+
+
+async def test_a_create_does_not_wait_for_the_list_of_a_sweep(neon: Neon, inventory: Inventory) -> None:
+    sweep = look(inventory, Lane.SWEEP, whole=True)
+    await asked(neon, 1)
+    assert await look(inventory, Lane.CREATE) == ()
+    assert not sweep.done()
+    neon.first.set()
+    await sweep
+    assert neon.lanes == [Lane.CREATE, Lane.ROLLOUT]
+
+
+async def test_a_crowd_shares_a_list_in_the_lane_of_creates_whoever_came_first(
+    neon: Neon, inventory: Inventory
+) -> None:
+    under_way = look(inventory, Lane.DELETE)
+    await asked(neon, 1)
+    crowd = [look(inventory, lane) for lane in (Lane.REPAIR, Lane.CREATE, Lane.CHANGE, Lane.SWEEP) * 10]
+
+    async def joined() -> bool:
+        return inventory._urgent.next is not None and inventory._urgent.next.waiting == len(crowd)
+
+    await until(joined, "all share the next list")
+    neon.first.set()
+    await asyncio.gather(under_way, *crowd)
+    assert neon.asked == [None, None]
+    assert neon.lanes == [Lane.CREATE, Lane.CREATE]
+
+
+async def test_what_makes_a_list_longer_does_not_join_that_of_a_create(
+    neon: Neon, inventory: Inventory
+) -> None:
+    under_way = look(inventory, Lane.CREATE)
+    await asked(neon, 1)
+    create, sweep = look(inventory, Lane.CREATE), look(inventory, Lane.SWEEP, whole=True)
+    await sweep
+    assert not create.done()
+    neon.first.set()
+    await asyncio.gather(under_way, create)
+    assert sorted(neon.lanes) == [Lane.CREATE, Lane.CREATE, Lane.ROLLOUT]
