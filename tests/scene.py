@@ -36,6 +36,9 @@ FAST: Final = {
 }
 """Short times, so that what waits for a lifetime or a back-off does not hold up the tests."""
 
+PAGES: Final = ("metrics",)
+"""What every operator serves that asks Neon for nothing."""
+
 _counter = itertools.count()
 
 
@@ -278,7 +281,20 @@ async def scan_for_canaries(scene: Scene) -> None:
         seen[kind] = json.dumps(await scene.cluster.list(kind))
     for found in await scene.cluster.list("Secret"):
         seen[f"Secret {found['metadata']['name']}"] = json.dumps(found["metadata"])
+    seen |= await _served_pages(scene)
     for place, text in seen.items():
         for secret in secrets:
             assert secret not in text, f"a secret stands in {place}"
         assert "://app_owner:" not in text, f"a login stands in {place}"
+
+
+async def _served_pages(scene: Scene) -> dict[str, str]:
+    """What running operators show, by its place."""
+    pages = {}
+    async with httpx.AsyncClient(trust_env=False) as http:
+        for child in (child for child in scene.operators if child.running):
+            for page in PAGES:
+                answer = await http.get(f"{await served(child)}/{page}")
+                assert answer.is_success, f"{page}: {answer.text}"
+                pages[f"/{page} of {child.log.name}"] = answer.text
+    return pages

@@ -17,6 +17,7 @@ import kopf
 from pydantic import ValidationError
 
 from neon_tenants.api import names
+from neon_tenants.api.conditions import ConditionStatus
 from neon_tenants.core.key import Key
 from neon_tenants.core.lane import Lane, lane_of
 from neon_tenants.core.observed import is_settled
@@ -40,10 +41,13 @@ MAX_BACKOFF: Final = 30.0
 class Triggers:
     """Turns what the watch tells into keys on the queue."""
 
-    def __init__(self, *, queue: Queue, roster: Roster, memory: Memory) -> None:
+    def __init__(
+        self, *, queue: Queue, roster: Roster, memory: Memory, became_ready: Callable[[Record], None]
+    ) -> None:
         self._queue = queue
         self._roster = roster
         self._memory = memory
+        self._became_ready = became_ready
 
     def tenant(self, kind: str | None, body: Mapping[str, Any]) -> None:
         """A TenantDatabase was listed, changed or is gone. Our own writes' echoes ask for no pass."""
@@ -59,7 +63,10 @@ class Triggers:
             # Stored under another version's schema: the pass will fail, back off and say so.
             self._queue.add(key, Lane.REPAIR)
             return
-        self._roster.put(Record.of(tenant))
+        before, record = self._roster.record(key), Record.of(tenant)
+        if before is not None and before.applied is None and record.ready is ConditionStatus.TRUE:
+            self._became_ready(record)
+        self._roster.put(record)
         tier = self._roster.tier(tenant.spec.tier)
         if not is_settled(tenant, tier, admitted=True):
             self._queue.add(key, lane_of(tenant, tier), version=tenant.version)

@@ -27,6 +27,7 @@ from neon_tenants.core.health import Signs, not_alive, not_ready
 from neon_tenants.core.key import Key
 from neon_tenants.core.lane import Lane
 from neon_tenants.fleet.brake import Brake
+from neon_tenants.fleet.gauges import Gauges, Parts
 from neon_tenants.fleet.pauses import Pauses
 from neon_tenants.kube.client import KubeClient
 from neon_tenants.kube.errors import KubeError
@@ -36,6 +37,7 @@ from neon_tenants.kube.secrets import Secrets
 from neon_tenants.kube.state import State
 from neon_tenants.kube.tenants import Tenants
 from neon_tenants.memory import Memory
+from neon_tenants.metrics import Metrics
 from neon_tenants.neon.budget import Budget, Turn, taking_turns
 from neon_tenants.neon.client import NeonClient
 from neon_tenants.neon.http import Http
@@ -73,11 +75,16 @@ class Operator:
     pulse: Pulse
     pauses: Pauses
     brake: Brake
+    metrics: Metrics
 
     async def reconcile(self, key: Key, lane: Lane) -> Again:
         """One pass for a key of the queue."""
-        with taking_turns(Turn(lane, key.namespace)):
-            again = await self.reconciler.reconcile(key.namespace, key.name)
+        began, again = time.monotonic(), None
+        try:
+            with taking_turns(Turn(lane, key.namespace)):
+                again = await self.reconciler.reconcile(key.namespace, key.name)
+        finally:
+            self.metrics.passed(again, time.monotonic() - began)
         if again.gone:
             # The watch may have missed it: Kopf notices no deletion across a new list.
             self.roster.drop(key)
@@ -89,7 +96,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
     """Puts the parts together."""
     clock = time.monotonic
     key = ApiKey(settings.api_key_file, clock)
-    memory, roster = Memory(), Roster()
+    memory, roster, metrics = Memory(), Roster(), Metrics()
     holder = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     rates = Rates(
         settings.requests_per_minute,
@@ -109,6 +116,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
                 budget=budget,
                 clock=clock,
                 timeout=settings.request_timeout,
+                observe=metrics.requested,
             )
         )
         neon = NeonClient(http, org_id=settings.org_id)
@@ -151,8 +159,22 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
             wall_time=_wall_time,
         )
         pulse = Pulse(handlers.streams(settings.watch_namespaces), clock)
+        parts = Parts(roster, queue, budget, rates, brake, pulse, key)
+        metrics.add(Gauges(parts, per_tenant=settings.tenant_metrics))
         yield Operator(
-            settings, kube, tenants, key, budget, queue, roster, memory, reconciler, pulse, pauses, brake
+            settings,
+            kube,
+            tenants,
+            key,
+            budget,
+            queue,
+            roster,
+            memory,
+            reconciler,
+            pulse,
+            pauses,
+            brake,
+            metrics,
         )
 
 
@@ -175,7 +197,9 @@ async def run(settings: Settings, *, stop: asyncio.Event, ready: asyncio.Event |
             operator.queue.working(operator.reconcile, workers=settings.workers, grace=settings.grace)
         )
         await stack.enter_async_context(
-            serve.serving(settings.listen, reads={}, probes=_probes(operator), metrics=lambda: b"")
+            serve.serving(
+                settings.listen, reads={}, probes=_probes(operator), metrics=operator.metrics.render
+            )
         )
         chores = await stack.enter_async_context(_chores(operator))
         watch = asyncio.create_task(_watch(operator, stop, ready))
@@ -190,7 +214,12 @@ async def run(settings: Settings, *, stop: asyncio.Event, ready: asyncio.Event |
 
 async def _watch(operator: Operator, stop: asyncio.Event, ready: asyncio.Event | None) -> None:
     """Lets Kopf watch; starts it again when its watch breaks for good."""
-    triggers = handlers.Triggers(queue=operator.queue, roster=operator.roster, memory=operator.memory)
+    triggers = handlers.Triggers(
+        queue=operator.queue,
+        roster=operator.roster,
+        memory=operator.memory,
+        became_ready=lambda record: operator.metrics.became_ready(time.time() - record.created),
+    )
     namespaces = operator.settings.watch_namespaces
     while not stop.is_set():
         if not await _cluster_is_ready(operator, stop):

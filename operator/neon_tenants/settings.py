@@ -133,6 +133,11 @@ class Settings(BaseModel):
         default=False,
         description="true: nothing is changed, on Neon or for tenants; their status says so when it is due.",
     )
+    tenant_metrics: bool = Field(
+        default=False,
+        description="Whether /metrics shows the usage of each tenant by its name: up to 10 series a tenant, "
+        "which most Prometheus servers cannot bear for thousands of tenants.",
+    )
     log_level: str = Field(
         default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR."
     )

@@ -5,12 +5,43 @@ from __future__ import annotations
 from pathlib import Path
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from cluster import until
 from neon_sandbox import installation, manifests
 from neon_sandbox.controlplane import ControlPlane, prepare
 from neon_sandbox.emulator import Emulator
-from scene import served
+from neon_tenants.api.conditions import ConditionType, Reason
+from neon_tenants.core.lane import Lane
+from scene import Scene, served
+
+LABELS = {
+    "status": {"2xx", "3xx", "4xx", "429", "5xx", "none"},
+    "lane": {lane.name.lower() for lane in Lane},
+    "outcome": {"done", "retry", "wait", "gone", "error"},
+    "ready": {"True", "False", "Unknown"},
+    "reason": {reason.value for reason in Reason} | {"other", ""},
+    "method": {"GET", "POST", "PATCH", "DELETE"},
+    "condition": {kind.value for kind in ConditionType},
+}
+"""Every value that these labels can have."""
+
+
+async def scrape(scene: Scene) -> dict[str, list[Sample]]:
+    """All samples, by their names."""
+    async with httpx.AsyncClient(trust_env=False) as http:
+        answer = await http.get(f"{await scene.address()}/metrics")
+    found: dict[str, list[Sample]] = {}
+    for family in text_string_to_metric_families(answer.text):
+        for sample in family.samples:
+            found.setdefault(sample.name, []).append(sample)
+    return found
+
+
+def value(samples: dict[str, list[Sample]], name: str, **labels: str) -> float:
+    """The sum of the samples with these labels."""
+    return sum(s.value for s in samples[f"neon_tenants_{name}"] if labels.items() <= s.labels.items())
 
 
 async def probe(address: str, name: str) -> tuple[int, str]:
@@ -20,7 +51,7 @@ async def probe(address: str, name: str) -> tuple[int, str]:
 
 
 async def test_the_operator_is_ready_when_its_crds_are_installed_and_listed(tmp_path: Path) -> None:
-    """On a control plane of its own: the CRDs come, and go again."""
+    """On a control plane of its own, which has none at first."""
     binaries = await prepare(None)
     async with ControlPlane.start(binaries) as plane, Emulator.start() as neon:
         await installation.kubectl(plane, "apply", "-f", manifests.example(manifests.RBAC))
@@ -44,13 +75,53 @@ async def test_the_operator_is_ready_when_its_crds_are_installed_and_listed(tmp_
             async def ready() -> bool:
                 return (await probe(address, "readyz"))[0] == 200
 
-            async def not_ready() -> bool:
-                return not await ready()
-
             await installation.install(plane)
             await until(ready, "the operator is ready")
-            await installation.kubectl(plane, "delete", "-f", "-", stdin=manifests.crds())
-            await until(not_ready, "the operator is not ready without its CRDs")
             assert await probe(address, "healthz") == (200, "ok\n")
-            await installation.install(plane)
-            await until(ready, "the operator is ready again")
+
+
+async def test_a_scrape_shows_the_fleet_in_bounded_labels(unconnected: Scene) -> None:
+    await unconnected.start_operator()
+    names = [f"customer-{number}" for number in range(3)]
+    for name in names:
+        await unconnected.create(name)
+    await unconnected.create("customer-lost", tier="no-such-tier")
+    for name in names:
+        await unconnected.cluster.until_ready(name)
+    await unconnected.cluster.until_reason("TierNotFound", "customer-lost")
+
+    async def told() -> dict[str, list[Sample]] | None:
+        samples = await scrape(unconnected)
+        ready = value(samples, "time_to_ready_seconds_count")
+        done = value(samples, "reconcile_duration_seconds_count", outcome="done")
+        return samples if ready == 3 and done >= 3 else None
+
+    samples = await until(told, "the watch has told that three are Ready, and their passes have ended")
+    free = unconnected.tiers["free"]
+    assert value(samples, "tenants") == 4
+    assert value(samples, "tenants", tier=free, ready="True", reason="Provisioned") == 3
+    assert value(samples, "tenants", tier="other", reason="TierNotFound") == 1
+    assert value(samples, "tenant_conditions", tier=free, condition="Available") == 3
+    assert value(samples, "neon_requests_total", method="POST", route="/projects", status="2xx") == 3
+    assert value(samples, "neon_requests_total") == unconnected.neon.requests.count()
+    assert value(samples, "api_key_rejected") == 0
+    for sample in (sample for of_name in samples.values() for sample in of_name):
+        for label, found in sample.labels.items():
+            assert "customer" not in found, sample
+            assert found not in {p["id"] for p in unconnected.projects()}, sample
+            if sample.name.startswith("neon_tenants_"):
+                assert found in LABELS.get(label, {found}), sample
+    shown = {label for of_name in samples.values() for sample in of_name for label in sample.labels}
+    assert not shown & {"namespace", "name"}
+
+
+async def test_a_rejected_key_is_shown_until_neon_takes_another(unconnected: Scene) -> None:
+    good = unconnected.key_file.read_text()
+    unconnected.key_file.write_text("napi_wrong")
+    await unconnected.start_operator()
+    await unconnected.create()
+    await unconnected.cluster.until_reason("CredentialsRejected")
+    assert value(await scrape(unconnected), "api_key_rejected") == 1
+    unconnected.key_file.write_text(good)
+    await unconnected.cluster.until_ready()
+    assert value(await scrape(unconnected), "api_key_rejected") == 0

@@ -150,6 +150,7 @@ class Http:
         finally:
             self._observe(request.route, request.method, status, current_turn().lane)
         if 200 <= status < 300:
+            self._key.accept()
             return body
         answer = _answer(status, headers, body)
         if status == 401 and answer.code is not None:

@@ -30,10 +30,7 @@ class ApiKey:
         Raises:
             NeonError: the file cannot be read or is empty, or Neon rejected this very key a moment ago.
         """
-        try:
-            text = self._path.read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError):
-            text = ""
+        text = self._text()
         if not text:
             raise rejected_key(
                 "The file with Neon's API key is missing or empty. Mount it; no restart is needed."
@@ -47,6 +44,22 @@ class ApiKey:
     def reject(self, key: SecretStr) -> None:
         """Notes that Neon answered 401 to this key."""
         self._rejected = (_digest(key.get_secret_value()), self._clock() + REJECTED_PAUSE)
+
+    def accept(self) -> None:
+        """Notes that Neon took the key."""
+        self._rejected = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is a key that Neon did not reject when it was last sent."""
+        text = self._text()
+        return bool(text) and (self._rejected is None or self._rejected[0] != _digest(text))
+
+    def _text(self) -> str:
+        try:
+            return self._path.read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            return ""
 
     def fingerprint(self) -> bytes:
         """Changes when the file's content does; equal for every unreadable file."""

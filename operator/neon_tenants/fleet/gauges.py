@@ -1,0 +1,169 @@
+"""Gauges of the fleet, computed when somebody scrapes: at rest they cost nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from neon_tenants.core.quota import QUOTA_KINDS
+from neon_tenants.core.record import Record
+from neon_tenants.core.tally import tally
+from neon_tenants.fleet.brake import Brake
+from neon_tenants.metrics import PREFIX, build_info, lane_label
+from neon_tenants.neon.budget import Budget
+from neon_tenants.neon.key import ApiKey
+from neon_tenants.neon.limits import Rates
+from neon_tenants.pulse import Pulse
+from neon_tenants.queue import Queue
+from neon_tenants.roster import Roster
+
+
+def gauge(name: str, help_text: str, values: Mapping[tuple[str, ...], float], *labels: str) -> Metric:
+    """A gauge with these values by their labels."""
+    family = GaugeMetricFamily(f"{PREFIX}{name}", help_text, labels=labels)
+    for of, value in values.items():
+        family.add_metric(of, value)
+    return family
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Whose state is shown."""
+
+    roster: Roster
+    queue: Queue
+    budget: Budget
+    rates: Rates
+    brake: Brake
+    pulse: Pulse
+    key: ApiKey
+
+
+class Gauges(Collector):
+    """All gauges."""
+
+    def __init__(self, parts: Parts, *, per_tenant: bool) -> None:
+        self._parts = parts
+        self._per_tenant = per_tenant
+
+    def collect(self) -> Iterator[Metric]:
+        """Asked at each scrape."""
+        parts = self._parts
+        yield build_info()
+        yield from _tenants(parts.roster)
+        yield from _queue(parts.queue)
+        yield from _budget(parts.budget, parts.rates)
+        yield from _brake(parts.brake)
+        yield gauge(
+            "watch_age_seconds",
+            "Since the API server last answered the watch that was answered "
+            "longest ago. A watch begins anew within 310 s.",
+            {(): parts.pulse.heard_ago},
+        )
+        yield gauge(
+            "api_key_rejected",
+            "1 while the API key is missing, or Neon rejected it when it was last sent.",
+            {(): not parts.key.usable},
+        )
+        if self._per_tenant:
+            yield from _usage(parts.roster.records())
+
+
+def _tenants(roster: Roster) -> Iterator[Metric]:
+    found = tally(roster.records(), (tier.name for tier in roster.tiers()))
+    yield gauge(
+        "tenants", "Tenants by tier, status of Ready and its reason.", found.states, "tier", "ready", "reason"
+    )
+    yield gauge(
+        "tenant_conditions", "Tenants of which a condition is True.", found.conditions, "tier", "condition"
+    )
+
+
+def _queue(queue: Queue) -> Iterator[Metric]:
+    waiting = {(lane_label(lane),): found for lane, found in queue.waiting().items()}
+    yield gauge(
+        "queue_depth",
+        "Tenants that wait for a worker.",
+        {lane: found.depth for lane, found in waiting.items()},
+        "lane",
+    )
+    yield gauge(
+        "queue_oldest_seconds",
+        "How long the first of them has waited.",
+        {lane: found.oldest for lane, found in waiting.items()},
+        "lane",
+    )
+    yield gauge(
+        "queue_backing_off",
+        "Tenants whose last pass failed, and that wait to be tried again.",
+        {(): queue.backing_off()},
+    )
+
+
+def _budget(budget: Budget, rates: Rates) -> Iterator[Metric]:
+    waiting = {(lane_label(lane),): found for lane, found in budget.waiting().items()}
+    yield gauge(
+        "budget_limit",
+        "Our share of Neon's request limit: requests in any 60 seconds.",
+        {("all",): rates.per_minute, ("consumption",): rates.consumption_per_minute},
+        "requests",
+    )
+    yield gauge("budget_left", "Requests that may leave at once.", {(): budget.left()})
+    yield gauge(
+        "budget_waiting",
+        "Requests to Neon that wait for their turn.",
+        {lane: found.depth for lane, found in waiting.items()},
+        "lane",
+    )
+    yield gauge(
+        "budget_oldest_seconds",
+        "How long the first of them has waited.",
+        {lane: found.oldest for lane, found in waiting.items()},
+        "lane",
+    )
+
+
+def _brake(brake: Brake) -> Iterator[Metric]:
+    figures = brake.figures()
+    yield gauge(
+        "brake_engaged",
+        "Scopes (the fleet, a tier, a namespace) in which further deletions are held.",
+        {(): len(figures.engaged)},
+    )
+    yield gauge("deletions_held", "Deletions that wait for a person.", {(): figures.held})
+    yield gauge(
+        "deletions_counted",
+        "Deletions within the brake's window that went on by themselves.",
+        {(): figures.counted},
+    )
+
+
+def _usage(records: Iterable[Record]) -> Iterator[Metric]:
+    used: dict[tuple[str, ...], float] = {}
+    limits: dict[tuple[str, ...], float] = {}
+    for record in records:
+        for kind in QUOTA_KINDS:
+            meter = getattr(record.usage, kind.attribute) if record.usage else None
+            if meter is not None:
+                labels = (record.key.namespace, record.key.name, record.tier, kind.name)
+                used[labels] = meter.used
+                if meter.limit is not None:
+                    limits[labels] = meter.limit
+    labels = ("namespace", "name", "tier", "quota")
+    yield gauge(
+        "tenant_usage",
+        "What a tenant has used of a quota, in seconds or bytes, as in status.usage. "
+        "Only with --tenant-metrics.",
+        used,
+        *labels,
+    )
+    yield gauge(
+        "tenant_usage_limit",
+        "The quota, in seconds or bytes; unlimited ones are left out. Only with --tenant-metrics.",
+        limits,
+        *labels,
+    )
