@@ -26,6 +26,7 @@ OPERATOR_USER: Final = f"system:serviceaccount:{installation.NAMESPACE}:{install
 
 FAST: Final = {
     "intent_lifetime": "8",
+    "sweep_interval": "86400",
     "request_timeout": "2",
     "retry_max": "2",
     "requests_per_minute": "100000",

@@ -34,8 +34,6 @@ request of the budget."""
 MAX_POLL: Final = 10.0
 FAILED_POLL: Final = 300.0
 """Seconds until a failed operation is looked at again; Neon may repeat it by itself."""
-LIST_MAX_AGE: Final = 600.0
-"""Seconds. How old a list may be that says of a settled tenant that nothing is to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,10 @@ class Identity:
 
 
 class Performer:
-    """Does one step. Raises NeonError and KubeError."""
+    """Does one step. Raises NeonError and KubeError.
+
+    `list_max_age` is how old, in seconds, a list may be that says of a settled tenant that nothing is to do.
+    """
 
     def __init__(
         self,
@@ -61,6 +62,7 @@ class Performer:
         neon: NeonClient,
         alive: Inventory,
         memory: Memory,
+        list_max_age: float,
         clock: Callable[[], float],
         wall_time: Callable[[], str],
         nonce: Callable[[], str],
@@ -72,6 +74,7 @@ class Performer:
         self._alive = alive
         self._deleted = Inventory(neon, clock, recoverable=True)
         self._memory = memory
+        self._list_max_age = list_max_age
         self._clock = clock
         self._wall_time = wall_time
         self._nonce = nonce
@@ -89,7 +92,7 @@ class Performer:
         if step.fresh:
             lookup = await self._listed(observed, fresh=True, newer_than=self._clock())
         else:
-            lookup = await self._listed(observed, fresh=False, newer_than=self._clock() - LIST_MAX_AGE)
+            lookup = await self._listed(observed, fresh=False, newer_than=self._clock() - self._list_max_age)
             if recorded is not None and lookup.find(recorded) is None:
                 # Perhaps made since that list; the next one serves all who are younger than it.
                 lookup = await self._listed(observed, fresh=False, newer_than=self._clock())

@@ -28,7 +28,10 @@ from neon_tenants.core.key import Key
 from neon_tenants.core.lane import Lane
 from neon_tenants.fleet.brake import Brake
 from neon_tenants.fleet.gauges import Gauges, Parts
+from neon_tenants.fleet.orphans import Orphans
 from neon_tenants.fleet.pauses import Pauses
+from neon_tenants.fleet.sweep import Sweep, trickle
+from neon_tenants.fleet.usage import UsageReader
 from neon_tenants.kube.client import KubeClient
 from neon_tenants.kube.errors import KubeError
 from neon_tenants.kube.events import Events
@@ -76,6 +79,8 @@ class Operator:
     pauses: Pauses
     brake: Brake
     metrics: Metrics
+    sweep: Sweep
+    orphans: Orphans
 
     async def reconcile(self, key: Key, lane: Lane) -> Again:
         """One pass for a key of the queue."""
@@ -129,6 +134,8 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
             neon=neon,
             alive=alive,
             memory=memory,
+            # A list must outlive the time to the next sweep, else settled tenants would ask for their own.
+            list_max_age=2 * settings.sweep_interval,
             clock=clock,
             wall_time=_wall_time,
             nonce=lambda: secrets.token_hex(8),
@@ -159,6 +166,35 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
             wall_time=_wall_time,
         )
         pulse = Pulse(handlers.streams(settings.watch_namespaces), clock)
+        orphans = Orphans(
+            cluster=settings.cluster_id,
+            namespaces=settings.watch_namespaces,
+            roster=roster,
+            complete=lambda: pulse.beats and not pulse.unlisted,
+            tenants=tenants,
+            neon=neon,
+            inventory=alive,
+            epoch=time.time,
+        )
+        usage = UsageReader(
+            roster=roster,
+            memory=memory,
+            queue=queue,
+            neon=neon,
+            reads=settings.usage_reads_per_sweep,
+            clock=clock,
+        )
+        sweep = Sweep(
+            cluster=settings.cluster_id,
+            roster=roster,
+            queue=queue,
+            memory=memory,
+            inventory=alive,
+            usage=usage,
+            orphans=orphans,
+            endpoint_checks=settings.endpoint_checks_per_sweep,
+            clock=clock,
+        )
         parts = Parts(roster, queue, budget, rates, brake, pulse, key)
         metrics.add(Gauges(parts, per_tenant=settings.tenant_metrics))
         yield Operator(
@@ -175,6 +211,8 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
             pauses,
             brake,
             metrics,
+            sweep,
+            orphans,
         )
 
 
@@ -198,7 +236,10 @@ async def run(settings: Settings, *, stop: asyncio.Event, ready: asyncio.Event |
         )
         await stack.enter_async_context(
             serve.serving(
-                settings.listen, reads={}, probes=_probes(operator), metrics=operator.metrics.render
+                settings.listen,
+                reads={"orphans": operator.orphans.read},
+                probes=_probes(operator),
+                metrics=operator.metrics.render,
             )
         )
         chores = await stack.enter_async_context(_chores(operator))
@@ -303,7 +344,11 @@ async def _cluster_is_ready(operator: Operator, stop: asyncio.Event) -> bool:
 
 @asynccontextmanager
 async def _chores(operator: Operator) -> AsyncIterator[set[asyncio.Task[None]]]:
-    tasks = {asyncio.create_task(_watch_key(operator)), asyncio.create_task(_resync(operator))}
+    tasks = {
+        asyncio.create_task(_watch_key(operator)),
+        asyncio.create_task(operator.sweep.run(operator.settings.sweep_interval, random.random)),
+        asyncio.create_task(trickle(operator.roster, operator.queue, operator.settings.resync_interval)),
+    }
     try:
         yield tasks
     finally:
@@ -322,14 +367,6 @@ async def _watch_key(operator: Operator) -> None:
             known = found
             logger.info("The API key's file has changed.")
             operator.queue.expedite()
-
-
-async def _resync(operator: Operator) -> None:
-    """Looks at every tenant in passing, for what no event told: an edited Secret, a deleted project."""
-    while True:
-        await asyncio.sleep(operator.settings.resync_interval * random.uniform(0.9, 1.1))  # noqa: S311 - jitter
-        for key in operator.roster.all_keys():
-            operator.queue.add(key, Lane.SWEEP)
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

@@ -104,6 +104,11 @@ class Queue:
             # What is left of a pass that failed stays as urgent as it was.
             self._make_ready(key, entry, min(entry.lane, lane))
 
+    def busy(self, key: Key) -> bool:
+        """Whether a pass runs for the key, or could begin now."""
+        entry = self._entries.get(key)
+        return entry is not None and (entry.running or entry.place is not None)
+
     def waiting(self) -> dict[Lane, Waiting]:
         """What could be worked on now, by lane."""
         now = _now()

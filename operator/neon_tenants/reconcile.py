@@ -68,6 +68,8 @@ class Reconciler:
         self._clock = clock
         self._epoch = epoch
         self._wall_time = wall_time
+        self.repaired = 0
+        """How often drift was put back so far."""
 
     async def reconcile(self, namespace: str, name: str) -> Again:
         """One pass. Returns when to look again.
@@ -86,6 +88,7 @@ class Reconciler:
                 logger.debug("step", extra={"step": type(step).__name__, "tenant": f"{namespace}/{name}"})
                 observed = await self._performer.perform(step, observed)
                 if event := core_event.of_step(step):
+                    self.repaired += event.reason is Reason.DRIFT_REPAIRED
                     await self._events.post(Regarding.of_tenant(observed.tenant), event)
         except NeonError as error:
             return await self._failed(observed, error)

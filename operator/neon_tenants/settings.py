@@ -84,7 +84,28 @@ class Settings(BaseModel):
         default=3600.0,
         ge=1,
         le=86400,
-        description="Seconds between looks in passing at every tenant and its Secret.",
+        description="Seconds in which every tenant and its Secret are looked at once in passing, evenly.",
+    )
+    sweep_interval: float = Field(
+        default=600.0,
+        ge=1,
+        le=86400,
+        description="Seconds between sweeps, each of which compares all tenants with Neon from one request "
+        "for 400 projects. The first one comes after a tenth of it.",
+    )
+    usage_reads_per_sweep: int = Field(
+        default=500,
+        ge=0,
+        le=100_000,
+        description="Tenants whose meters one sweep reads, one or two requests each: only those that were "
+        "active since the last one, or are near a limit. The others wait for the next sweep.",
+    )
+    endpoint_checks_per_sweep: int = Field(
+        default=20,
+        ge=0,
+        le=100_000,
+        description="Tenants whose compute limits one sweep reads, a request each: only those whose projects "
+        "were used or changed since the last one, most recently changed first.",
     )
     retry_max: float = Field(
         default=300.0,

@@ -68,6 +68,21 @@ async def test_a_key_that_waits_is_worked_on_once() -> None:
     assert len(q) == 0
 
 
+async def test_a_key_is_busy_while_a_pass_is_due_or_runs_and_not_while_it_waits_for_its_time() -> None:
+    q, passes = queue(), Passes()
+    assert not q.busy(key("x"))
+    q.add(key("x"), Lane.CREATE)
+    assert q.busy(key("x"))
+    passes.gate.clear()
+    passes.answers[key("x")] = [Again(after=3600)]
+    async with working(q, passes):
+        await passes.until(1)
+        assert q.busy(key("x"))
+        passes.gate.set()
+    assert len(q) == 1
+    assert not q.busy(key("x"))
+
+
 async def test_a_person_goes_before_a_look_in_passing() -> None:
     q, passes = queue(), Passes()
     q.add(key("late"), Lane.SWEEP)

@@ -18,7 +18,7 @@ from neon_tenants.core import status as core_status
 from neon_tenants.core import usage as core_usage
 from neon_tenants.core.note import Note
 from neon_tenants.core.observed import Observed
-from neon_tenants.core.project import Consumption
+from neon_tenants.core.project import Consumption, Signs
 from neon_tenants.core.quota import QUOTA_KINDS, Quota
 from neon_tenants.core.status import Verdict
 from neon_tenants.core.steps import Rest
@@ -173,6 +173,30 @@ def test_the_warning_is_the_tiers() -> None:
     assert core_usage.warning_percent(None) == 80
     assert core_usage.warning_percent(a.tier()) == 80
     assert core_usage.warning_percent(a.tier(quotaWarningPercent=1)) == 1
+
+
+ACTIVE: dict[str, tuple[Signs, tuple[int | None, int | None] | None, Usage | None, bool]] = {
+    "at rest": (Signs(active_seconds=5, storage_bytes=7), (5, 7), None, False),
+    "active": (Signs(active_seconds=6, storage_bytes=7), (5, 7), None, True),
+    "grown": (Signs(active_seconds=5, storage_bytes=8), (5, 7), None, True),
+    "begun again": (Signs(active_seconds=0, storage_bytes=7), (5, 7), None, True),
+    "at first, never used": (Signs(active_seconds=0), None, None, False),
+    "at first, used": (Signs(active_seconds=3), None, None, True),
+    "at first, not told": (Signs(), None, None, False),
+    "at first, as the status says": (
+        Signs(active_seconds=3),
+        None,
+        Usage(active_time=Meter(used=3)),
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("told", "before", "usage", "active"), ACTIVE.values(), ids=ACTIVE.keys())
+def test_a_list_tells_who_was_active(
+    told: Signs, before: tuple[int | None, int | None] | None, usage: Usage | None, active: bool
+) -> None:
+    assert core_usage.was_active(told, before, usage) is active
 
 
 # --- in the plan, the status and the events --------------------------------------------------------

@@ -10,7 +10,7 @@ from neon_tenants.api.quantity import MAX_INT64
 from neon_tenants.api.tenant_database import Meter, Usage
 from neon_tenants.core.entitlement import Tier
 from neon_tenants.core.observed import Observed
-from neon_tenants.core.project import Consumption, Project
+from neon_tenants.core.project import Consumption, Project, Signs
 from neon_tenants.core.quota import QUOTA_KINDS, Quota, QuotaKind
 
 DEFAULT_WARNING: Final = 80
@@ -153,6 +153,23 @@ def standing(usage: Usage | None, warning: int) -> Standing:
         suspending=tuple(kind for kind in over if kind.neon != STORAGE),
         storage=any(kind.neon == STORAGE for kind in over),
     )
+
+
+def was_active(told: Signs, before: tuple[int | None, int | None] | None, usage: Usage | None) -> bool:
+    """Whether a list tells that a tenant used its database since an earlier one.
+
+    `before` are active time and storage as the earlier list told them.
+
+    | before | active |
+    |---|---|
+    | none, and nothing is told of the active time | no |
+    | none: this process has just begun | where the active time is not what the status says, or 0 |
+    | else | where either number is another |
+    """
+    if before is not None:
+        return before != (told.active_seconds, told.storage_bytes)
+    shown = usage.active_time.used if usage and usage.active_time else 0
+    return told.active_seconds is not None and told.active_seconds != shown
 
 
 def near_message(usage: Usage, standing: Standing) -> str:

@@ -81,6 +81,15 @@ class Tenants:
             return None
         return parse_tenant(body)
 
+    async def uid(self, namespace: str, name: str) -> str | None:
+        """The uid of the resource as it is now, whatever else stands in it; None where there is none."""
+        ids = {"namespace": namespace, "name": name}
+        try:
+            body = await self._kube.request("read the TenantDatabase", "GET", _TENANT, ids)
+        except NotFoundError:
+            return None
+        return str(body["metadata"]["uid"])
+
     async def tier(self, name: str) -> Tier | None:
         """The tier as it is now; None where there is none."""
         try:
