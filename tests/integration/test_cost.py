@@ -111,19 +111,6 @@ async def test_a_restart_writes_nothing_and_asks_neon_for_nothing(unconnected: S
     assert unconnected.neon.requests.count() == 3, unconnected.neon.requests.counters
 
 
-async def test_no_window_of_a_minute_sees_more_than_our_share(unconnected: Scene) -> None:
-    """A small share, so that it is used up at once; the budget's own tests cover the rest."""
-    await unconnected.start_operator(requests_per_minute="30", intent_lifetime="300")
-    for number in range(12):
-        await unconnected.create(f"t{number}")
-    for number in range(12):
-        await unconnected.cluster.until_ready(f"t{number}")
-    times = [entry.at for entry in unconnected.neon.requests]
-    assert len(times) > 12
-    assert all(sum(start <= other < start + 60 for other in times) <= 30 for start in times)
-    assert unconnected.neon.requests.count(status=429) == 0
-
-
 async def seed(scene: Scene) -> None:
     """Writes into each database whose project it is, by what Neon itself knows."""
     for project in scene.neon.store:
