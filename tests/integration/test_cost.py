@@ -98,6 +98,43 @@ async def test_at_rest_nothing_is_written_and_neon_is_asked_for_nothing_by_tenan
     assert unconnected.requests(*LIST) <= 2  # the last from before the crowd, and one for all of it
 
 
+async def test_a_sweep_of_an_idle_fleet_costs_its_list_alone(unconnected: Scene) -> None:
+    """The organization has more projects than one page, most of them not ours."""
+    unconnected.neon.knobs.operation_seconds = 0
+    others = range(800)
+    for start in range(0, len(others), 50):
+        await asyncio.gather(
+            *(
+                unconnected.console("POST", "/projects", project={"name": f"other-{number}"})
+                for number in others[start : start + 50]
+            )
+        )
+    await unconnected.start_operator(sweep_interval="1", resync_interval="1")
+    await crowd(unconnected, 5)
+    pages = 3
+
+    def sweeps() -> int:
+        return sum(line["message"] == "A sweep ended." for line in unconnected.log_lines())
+
+    async def swept(count: int) -> None:
+        async def enough() -> bool:
+            return sweeps() >= count
+
+        await until(enough, f"{count} sweeps have ended")
+
+    await swept(sweeps() + 2)
+    written, before = len(unconnected.writes()), sweeps()
+    unconnected.neon.requests.clear()
+    await swept(before + 5)
+    listed, ended = unconnected.requests(*LIST), sweeps() - before
+    assert set(unconnected.neon.requests.counters) == {(*LIST, 200)}
+    # One that was under way at either end.
+    assert pages * (ended - 1) <= listed <= pages * (ended + 1)
+    assert len(unconnected.writes()) == written
+    logged = [line["pages"] for line in unconnected.log_lines() if line["message"] == "A sweep ended."]
+    assert set(logged[-5:]) == {pages}
+
+
 async def test_a_restart_writes_nothing_and_asks_neon_for_nothing(unconnected: Scene) -> None:
     await unconnected.start_operator()
     await crowd(unconnected, 20)
