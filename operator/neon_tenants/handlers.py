@@ -20,8 +20,9 @@ from neon_tenants.api import names
 from neon_tenants.api.conditions import ConditionStatus
 from neon_tenants.core.key import Key
 from neon_tenants.core.lane import Lane, lane_of
-from neon_tenants.core.observed import is_settled
+from neon_tenants.core.observed import is_pending, is_settled
 from neon_tenants.core.record import Record
+from neon_tenants.fleet.rollout import Rollouts
 from neon_tenants.kube.client import Login
 from neon_tenants.kube.tenants import parse_tenant, parse_tier
 from neon_tenants.memory import Memory
@@ -42,17 +43,26 @@ class Triggers:
     """Turns what the watch tells into keys on the queue."""
 
     def __init__(
-        self, *, queue: Queue, roster: Roster, memory: Memory, became_ready: Callable[[Record], None]
+        self,
+        *,
+        queue: Queue,
+        roster: Roster,
+        memory: Memory,
+        rollouts: Rollouts,
+        became_ready: Callable[[Record], None],
     ) -> None:
         self._queue = queue
         self._roster = roster
         self._memory = memory
+        self._rollouts = rollouts
         self._became_ready = became_ready
 
     def tenant(self, kind: str | None, body: Mapping[str, Any]) -> None:
         """A TenantDatabase was listed, changed or is gone. Our own writes' echoes ask for no pass."""
         metadata = body["metadata"]
         key = Key(metadata["namespace"], metadata["name"])
+        if known := self._roster.record(key):
+            self._rollouts.note(known.tier)
         if kind == "DELETED":
             self._roster.drop(key)
             self._memory.forget(metadata["uid"])
@@ -67,21 +77,29 @@ class Triggers:
         if before is not None and before.applied is None and record.ready is ConditionStatus.TRUE:
             self._became_ready(record)
         self._roster.put(record)
+        self._rollouts.note(tenant.spec.tier)
         tier = self._roster.tier(tenant.spec.tier)
-        if not is_settled(tenant, tier, admitted=True):
+        # Who only waits for its tier's rollout is put on the queue by that.
+        if not is_settled(tenant, tier, admitted=False):
             self._queue.add(key, lane_of(tenant, tier), version=tenant.version)
 
     def tier(self, kind: str | None, body: Mapping[str, Any]) -> None:
-        """A DatabaseTier was listed, changed or is gone: its tenants are looked at."""
+        """A DatabaseTier was listed, changed or is gone. A rollout brings its change to those who have it;
+        those who wait for it without having it are looked at now.
+        """
         name = body["metadata"]["name"]
+        self._rollouts.note(name)
         if kind == "DELETED":
             self._roster.drop_tier(name)
-            changed = True
-        else:
-            changed = self._roster.put_tier(parse_tier(body))
-        if changed:
-            for key in self._roster.tenants_of(name):
+        elif not self._roster.put_tier(parse_tier(body)):
+            return
+        for key in self._roster.tenants_of(name):
+            if not self._waits_for_rollout(key):
                 self._queue.add(key, Lane.ROLLOUT)
+
+    def _waits_for_rollout(self, key: Key) -> bool:
+        record = self._roster.record(key)
+        return record is not None and is_pending(record.applied, self._roster.tier(record.tier))
 
 
 def streams(namespaces: Iterable[str]) -> frozenset[str]:

@@ -26,10 +26,12 @@ from neon_tenants.core.brake import BrakeLimits
 from neon_tenants.core.health import Signs, not_alive, not_ready
 from neon_tenants.core.key import Key
 from neon_tenants.core.lane import Lane
+from neon_tenants.core.record import Record
 from neon_tenants.fleet.brake import Brake
 from neon_tenants.fleet.gauges import Gauges, Parts
 from neon_tenants.fleet.orphans import Orphans
 from neon_tenants.fleet.pauses import Pauses
+from neon_tenants.fleet.rollout import Rollouts
 from neon_tenants.fleet.sweep import Sweep, trickle
 from neon_tenants.fleet.usage import UsageReader
 from neon_tenants.kube.client import KubeClient
@@ -39,6 +41,7 @@ from neon_tenants.kube.namespaces import Namespaces
 from neon_tenants.kube.secrets import Secrets
 from neon_tenants.kube.state import State
 from neon_tenants.kube.tenants import Tenants
+from neon_tenants.kube.tiers import Tiers
 from neon_tenants.memory import Memory
 from neon_tenants.metrics import Metrics
 from neon_tenants.neon.budget import Budget, Turn, taking_turns
@@ -75,6 +78,7 @@ class Operator:
     roster: Roster
     memory: Memory
     reconciler: Reconciler
+    rollouts: Rollouts
     pulse: Pulse
     pauses: Pauses
     brake: Brake
@@ -151,14 +155,26 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
             paused=settings.paused,
         )
         brake = Brake(state=state, roster=roster, queue=queue, limits=_limits(settings), epoch=time.time)
+        events = Events(kube, instance=holder, clock=clock, token=lambda: secrets.token_hex(8))
+        rollouts = Rollouts(
+            roster=roster,
+            queue=queue,
+            tiers=Tiers(kube),
+            events=events,
+            projects=alive.whole,
+            idle_interval=settings.idle_interval,
+            clock=clock,
+            wall_time=_wall_time,
+        )
         reconciler = Reconciler(
             identity=identity,
             tenants=tenants,
             secrets=secret_store,
-            events=Events(kube, instance=holder, clock=clock, token=lambda: secrets.token_hex(8)),
+            events=events,
             performer=performer,
             memory=memory,
             tier=roster.tier,
+            admits=rollouts.admits,
             pause=pauses.of,
             brake=brake.held,
             clock=clock,
@@ -207,6 +223,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
             roster,
             memory,
             reconciler,
+            rollouts,
             pulse,
             pauses,
             brake,
@@ -260,6 +277,7 @@ async def _watch(operator: Operator, stop: asyncio.Event, ready: asyncio.Event |
         roster=operator.roster,
         memory=operator.memory,
         became_ready=lambda record: operator.metrics.became_ready(time.time() - record.created),
+        rollouts=operator.rollouts,
     )
     namespaces = operator.settings.watch_namespaces
     while not stop.is_set():
@@ -321,7 +339,7 @@ def _take_signals(stop: asyncio.Event) -> None:
 
 
 async def _cluster_is_ready(operator: Operator, stop: asyncio.Event) -> bool:
-    """Waits until the API server serves our resources, and reads the tiers; false when asked to stop."""
+    """Waits until the API server serves our resources, and reads them; false when asked to stop."""
     kinds = frozenset({names.TENANT_DATABASES, names.DATABASE_TIERS, names.FLEET_OPERATIONS})
     delays = iter(START_DELAYS)
     delay = START_DELAYS[0]
@@ -330,9 +348,7 @@ async def _cluster_is_ready(operator: Operator, stop: asyncio.Event) -> bool:
             if await operator.kube.serves(names.GROUP, names.VERSION, kinds):
                 await operator.pauses.meet()
                 await operator.brake.load()
-                # Before the tenants are listed: whether one is settled depends on its tier.
-                for tier in await operator.tenants.tiers():
-                    operator.roster.put_tier(tier)
+                await _read_all(operator)
                 return True
             logger.warning("The CRDs are not installed. Install them with: kubectl apply -f crds/ (waiting)")
         except KubeError as error:
@@ -342,10 +358,24 @@ async def _cluster_is_ready(operator: Operator, stop: asyncio.Event) -> bool:
     return False
 
 
+async def _read_all(operator: Operator) -> None:
+    """Tiers before tenants: whether one is settled depends on its tier. And both before the watch: a rollout
+    that does not know all tenants would choose its canaries among the first that are told.
+    """
+    for tier in await operator.tenants.tiers():
+        operator.roster.put_tier(tier)
+    for namespace in operator.settings.watch_namespaces or (None,):
+        async for tenant in operator.tenants.all(namespace):
+            operator.roster.put(Record.of(tenant))
+    for tier in operator.roster.tiers():
+        operator.rollouts.note(tier.name)
+
+
 @asynccontextmanager
 async def _chores(operator: Operator) -> AsyncIterator[set[asyncio.Task[None]]]:
     tasks = {
         asyncio.create_task(_watch_key(operator)),
+        asyncio.create_task(operator.rollouts.run()),
         asyncio.create_task(operator.sweep.run(operator.settings.sweep_interval, random.random)),
         asyncio.create_task(trickle(operator.roster, operator.queue, operator.settings.resync_interval)),
     }

@@ -21,8 +21,9 @@ from neon_tenants.core.difference import reported
 from neon_tenants.core.entitlement import Tier
 from neon_tenants.core.failure import Failure
 from neon_tenants.core.intent import IntentState, decode, sight
+from neon_tenants.core.key import Key
 from neon_tenants.core.knowledge import Knowledge
-from neon_tenants.core.observed import Lookup, Observed, Tenant
+from neon_tenants.core.observed import Lookup, Observed, Tenant, is_pending
 from neon_tenants.core.status import Verdict
 from neon_tenants.core.steps import Leave, Rest, Wait
 from neon_tenants.kube.errors import ConflictError
@@ -50,6 +51,7 @@ class Reconciler:
         performer: Performer,
         memory: Memory,
         tier: Callable[[str], Tier | None],
+        admits: Callable[[Tier, Key], bool],
         pause: Callable[[str], Awaitable[str | None]],
         brake: Callable[[Tenant, Tier | None], Awaitable[str | None]],
         clock: Callable[[], float],
@@ -63,6 +65,7 @@ class Reconciler:
         self._performer = performer
         self._memory = memory
         self._tier = tier
+        self._admits = admits
         self._pause = pause
         self._brake = brake
         self._clock = clock
@@ -127,11 +130,17 @@ class Reconciler:
             # Our own POST's answer is as good as a list that begins now, except for a release.
             lookup=Lookup((created,), fresh=True) if created and not tenant.deleting else None,
             endpoints=knowledge.endpoints,
+            admitted=self._is_admitted(tenant, tier),
         )
         if not observed.settled and knowledge.waiting_since is None:
             observed = replace(observed, knowledge=replace(knowledge, waiting_since=now))
         self._memory.keep(tenant.uid, observed.knowledge)
         return observed
+
+    def _is_admitted(self, tenant: Tenant, tier: Tier | None) -> bool:
+        if tier is None or not is_pending(tenant.status.tier, tier):
+            return True
+        return self._admits(tier, Key(tenant.namespace, tenant.name))
 
     async def _labels(self, tenant: Tenant, tier: Tier | None) -> dict[str, str] | None:
         asks = tier is not None and tier.spec.namespace_selector is not None

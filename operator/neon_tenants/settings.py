@@ -107,6 +107,13 @@ class Settings(BaseModel):
         description="Tenants whose compute limits one sweep reads, a request each: only those whose projects "
         "were used or changed since the last one, most recently changed first.",
     )
+    idle_interval: float = Field(
+        default=300.0,
+        ge=1,
+        le=86400,
+        description="Seconds between looks at a compute that waits until it is idle to get another size. Of "
+        "a tier, 30 computes are looked at in this time.",
+    )
     retry_max: float = Field(
         default=300.0,
         ge=1,

@@ -56,6 +56,17 @@ class Reason(StrEnum):
     PAUSED = "Paused"
     """Somebody said hands off: for this resource, for its namespace or for all."""
 
+    ROLLED_OUT = "RolledOut"
+    """On a tier: all its tenants have it as it is."""
+    ROLLING_OUT = "RollingOut"
+    """On a tier: a change is on its way to its tenants."""
+    CONFIRMATION_NEEDED = "ConfirmationNeeded"
+    """On a tier: the change would destroy restore points or shut tenants out. Nothing of it is done yet."""
+    CANARY_FAILED = "CanaryFailed"
+    """On a tier: one of the tenants that got a change first stalled. The others keep what they have."""
+    TOO_MANY_FAILURES = "TooManyFailures"
+    """On a tier: more tenants stalled than `rollout.maxFailures`. The others keep what they have."""
+
     TIER_NOT_FOUND = "TierNotFound"
     """`spec.tier` names no DatabaseTier. What is applied stays."""
     TIER_NOT_ALLOWED = "TierNotAllowed"

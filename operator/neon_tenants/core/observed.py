@@ -173,6 +173,15 @@ class Observed:
         )
 
     @property
+    def owed(self) -> frozenset[str]:
+        """Settings of the tier as it is that wait until the tenant's compute is idle."""
+        applied, tier = self.tenant.status.tier, self.tier
+        if applied is None or tier is None:
+            return frozenset()
+        same = (applied.name, applied.generation) == (tier.name, tier.generation)
+        return frozenset(applied.waiting if same else ())
+
+    @property
     def settled(self) -> bool:
         """Whether the status says that all of this was applied already, so that nothing need be read."""
         settled = is_settled(self.tenant, self.tier, admitted=self.admitted)

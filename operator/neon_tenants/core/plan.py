@@ -13,6 +13,7 @@ from neon_tenants.core import removal
 from neon_tenants.core import usage as core_usage
 from neon_tenants.core.difference import of_endpoint, of_name, of_project
 from neon_tenants.core.entitlement import Refusal, granted, postgres_version, refused_start, region
+from neon_tenants.core.harm import held_back
 from neon_tenants.core.identity import Bound, Missing, Predecessors, Stranger, Unbound, identify
 from neon_tenants.core.intent import IntentState, alive_until
 from neon_tenants.core.observed import Observed
@@ -23,6 +24,7 @@ from neon_tenants.core.project import (
     compute_differences,
     project_differences,
 )
+from neon_tenants.core.resize import waiting, waits
 from neon_tenants.core.secret import Absent, Conflict, Foreign, LeftBehind, Ours, differs, render
 from neon_tenants.core.steps import (
     CreateProject,
@@ -63,7 +65,8 @@ def next_step(observed: Observed) -> Step:
     | 9 | one is ours | the rows of `_bound` |
     | 10 | none is ours | the rows of `_unbound` |
 
-    A write is never decided on an older look: then row 4 comes first again, fresh.
+    A write is never decided on an older look: then row 4 comes first again, fresh. Whether a compute is idle
+    by now may be looked at.
     """
     if observed.tenant.deleting:
         return removal.next_step(observed)
@@ -225,7 +228,7 @@ def _bound(observed: Observed, bound: Bound) -> Step:
     What differs although it was applied before (`Observed.held`) is drift: a person changed it past us.
     The name and the disabled flag are put back in any case: they are who owns it, and what the spec says.
     """
-    limits = granted(observed.tenant.spec, observed.tier, observed.namespace_labels)
+    limits = _wanted(observed, bound.project)
     return (
         _ownership(observed, bound)
         or _operations(observed, bound.project)
@@ -234,6 +237,16 @@ def _bound(observed: Observed, bound: Bound) -> Step:
         or _secret(observed, bound.project)
         or _until_resolved(observed, _with_drift(observed, bound, limits))
     )
+
+
+def _wanted(observed: Observed, project: Project) -> Limits | Refusal | None:
+    """What the tenant is to get; None where all stays as it is, since no rollout has reached it."""
+    if not observed.admitted and observed.settled:
+        return None
+    limits = granted(observed.tenant.spec, observed.tier, observed.namespace_labels)
+    if observed.admitted or isinstance(limits, Refusal):
+        return limits
+    return held_back(limits, project, observed.tenant.spec.overrides)
 
 
 def _ownership(observed: Observed, bound: Bound) -> Step | None:
@@ -285,8 +298,8 @@ def _not_taken(observed: Observed) -> frozenset[str]:
     return observed.knowledge.not_taken | (frozenset(applied.not_taken) if noted and applied else frozenset())
 
 
-def _limits(observed: Observed, project: Project, limits: Limits | Refusal) -> Step | None:
-    if isinstance(limits, Refusal):
+def _limits(observed: Observed, project: Project, limits: Limits | Refusal | None) -> Step | None:
+    if not isinstance(limits, Limits):
         return None  # what is applied stays
     if project.partial and not observed.settled:
         return ReadProject(project.id)
@@ -303,8 +316,8 @@ def _only_reports(observed: Observed) -> bool:
     return observed.held and tier is not None and tier.spec.drift_policy is DriftPolicy.REPORT
 
 
-def _endpoints(observed: Observed, project: Project, limits: Limits | Refusal) -> Step | None:
-    if observed.settled and not observed.note.check_endpoints:
+def _endpoints(observed: Observed, project: Project, limits: Limits | Refusal | None) -> Step | None:
+    if observed.settled and not (observed.note.check_endpoints or observed.owed):
         return None
     if observed.endpoints is None:
         return ReadEndpoints(project.id)
@@ -313,17 +326,21 @@ def _endpoints(observed: Observed, project: Project, limits: Limits | Refusal) -
 
 
 def _endpoint(
-    observed: Observed, project: Project, endpoint: Endpoint, limits: Limits | Refusal
+    observed: Observed, project: Project, endpoint: Endpoint, limits: Limits | Refusal | None
 ) -> UpdateEndpoint | None:
     """The one PATCH that an endpoint needs, with only what differs: a PATCH wakes an idle compute."""
-    wanted = limits.compute if isinstance(limits, Limits) else endpoint.compute
+    overridden = observed.tenant.spec.overrides is not None and observed.tenant.spec.overrides.compute
+    own = observed.admitted or overridden
+    wanted = limits.compute if isinstance(limits, Limits) and own else endpoint.compute
     differing = compute_differences(wanted, endpoint.compute) - _not_taken(observed)
     if _only_reports(observed):
-        differing = frozenset()
+        differing &= observed.owed
+    differing -= waits(observed, endpoint, differing)
     disabled = observed.tenant.suspended if endpoint.disabled != observed.tenant.suspended else None
     if not differing and disabled is None:
         return None
-    drift = of_endpoint(wanted, endpoint, _not_taken(observed)) if differing and observed.held else ()
+    past_us = _not_taken(observed) | observed.owed
+    drift = of_endpoint(wanted, endpoint, past_us) if differing and observed.held else ()
     return UpdateEndpoint(project.id, endpoint.id, wanted, differing, disabled, drift)
 
 
@@ -359,18 +376,21 @@ def _secret(observed: Observed, project: Project) -> Step | None:
     return UpdateSecret(content)
 
 
-def _with_drift(observed: Observed, bound: Bound, limits: Limits | Refusal) -> Rest:
+def _with_drift(observed: Observed, bound: Bound, limits: Limits | Refusal | None) -> Rest:
     verdict = _verdict(observed, bound, limits)
-    if not verdict.ready or isinstance(limits, Refusal) or not _only_reports(observed):
+    if not verdict.ready or not isinstance(limits, Limits) or not _only_reports(observed):
         return verdict
     not_taken = _not_taken(observed)
-    endpoints = (of_endpoint(limits.compute, endpoint, not_taken) for endpoint in observed.endpoints or ())
+    endpoints = (
+        of_endpoint(limits.compute, endpoint, not_taken | observed.owed)
+        for endpoint in observed.endpoints or ()
+    )
     return replace(
         verdict, drift=(*of_project(limits, bound.project, not_taken), *chain.from_iterable(endpoints))
     )
 
 
-def _verdict(observed: Observed, bound: Bound, limits: Limits | Refusal) -> Rest:
+def _verdict(observed: Observed, bound: Bound, limits: Limits | Refusal | None) -> Rest:
     tenant, project = observed.tenant, bound.project
     usage = core_usage.of_project(observed, project)
     standing = core_usage.standing(usage, core_usage.warning_percent(observed.tier))
@@ -398,9 +418,11 @@ def _verdict(observed: Observed, bound: Bound, limits: Limits | Refusal) -> Rest
         message = core_usage.exceeded_message(usage, standing)
         return Rest(Reason.QUOTA_EXCEEDED, message, ready=True, available=available, applied=True)
     assert observed.tier is not None
+    later = isinstance(limits, Limits) and observed.admitted and waiting(observed, limits)
     return Rest(
         Reason.PROVISIONED,
-        f"The project stands within tier {observed.tier.name}; the Secret {tenant.secret_name} logs in.",
+        f"The project stands within tier {observed.tier.name}; the Secret {tenant.secret_name} logs in."
+        + (" Its compute gets another size as soon as it is idle." if later else ""),
         ready=True,
         available=True,
         applied=True,

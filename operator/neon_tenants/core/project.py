@@ -94,6 +94,8 @@ class Endpoint:
     read_write: bool
     compute: ComputeSettings
     disabled: bool
+    idle: bool = False
+    """Whether it is suspended. Neon wakes it for a moment when it is changed."""
 
 
 class Progress(Enum):

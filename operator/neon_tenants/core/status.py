@@ -15,6 +15,7 @@ from neon_tenants.core.identity import Bound, identify
 from neon_tenants.core.intent import IntentState, decode
 from neon_tenants.core.observed import Observed
 from neon_tenants.core.project import Endpoint, Limits
+from neon_tenants.core.resize import waiting
 from neon_tenants.core.secret import Ours
 from neon_tenants.core.steps import Rest, Wait
 
@@ -130,13 +131,20 @@ def _main_endpoint(observed: Observed) -> Endpoint | None:
 
 def _applied(observed: Observed) -> dict[str, object]:
     applied: dict[str, object] = {"suspended": observed.tenant.suspended}
+    if not observed.admitted:
+        return applied  # the tier of the generation before stays
     tier = observed.tier
     limits = granted(observed.tenant.spec, tier, observed.namespace_labels)
     if tier is not None and isinstance(limits, Limits):
         old = observed.tenant.status.tier
         same = old is not None and (old.name, old.generation) == (tier.name, tier.generation)
         not_taken = observed.knowledge.not_taken | (frozenset(old.not_taken) if same and old else frozenset())
-        applied["tier"] = AppliedTier(name=tier.name, generation=tier.generation, not_taken=sorted(not_taken))
+        applied["tier"] = AppliedTier(
+            name=tier.name,
+            generation=tier.generation,
+            not_taken=sorted(not_taken),
+            waiting=sorted(waiting(observed, limits) - not_taken),
+        )
     return applied
 
 

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from pydantic import ValidationError
+
 from neon_tenants.api import names
 from neon_tenants.api.database_tier import DatabaseTierSpec, DatabaseTierStatus
 from neon_tenants.api.tenant_database import TenantDatabaseSpec, TenantDatabaseStatus
@@ -23,6 +25,7 @@ from neon_tenants.kube.errors import NotFoundError
 _BASE: Final = f"/apis/{names.API_VERSION}"
 _TENANTS: Final = f"{_BASE}/namespaces/{{namespace}}/{names.TENANT_DATABASES}"
 _TENANT: Final = f"{_TENANTS}/{{name}}"
+_ALL_TENANTS: Final = f"{_BASE}/{names.TENANT_DATABASES}"
 _TIERS: Final = f"{_BASE}/{names.DATABASE_TIERS}"
 _TIER: Final = f"{_TIERS}/{{name}}"
 PAGE: Final = "500"
@@ -100,6 +103,18 @@ class Tenants:
     async def tiers(self) -> list[Tier]:
         """All tiers."""
         return [parse_tier(item) async for item in self._list("list DatabaseTiers", _TIERS, {}, {})]
+
+    async def all(self, namespace: str | None) -> AsyncIterator[Tenant]:
+        """All tenants of a namespace or, where it is None, of the cluster.
+
+        Those that were stored under another version's schema are left out.
+        """
+        path, ids = (_TENANTS, {"namespace": namespace}) if namespace else (_ALL_TENANTS, {})
+        async for item in self._list("list TenantDatabases", path, ids, {}):
+            try:
+                yield parse_tenant(item)
+            except ValidationError:
+                continue
 
     async def namespace_labels(self, name: str) -> dict[str, str]:
         """Labels of a Namespace, which its tenants cannot edit."""

@@ -148,6 +148,7 @@ class WireEndpoint(Wire):
     autoscaling_limit_max_cu: float
     suspend_timeout_seconds: int
     disabled: bool
+    current_state: str = ""
 
     def core(self) -> core.Endpoint:
         """As we decide about it."""
@@ -160,6 +161,7 @@ class WireEndpoint(Wire):
                 self.autoscaling_limit_min_cu, self.autoscaling_limit_max_cu, self.suspend_timeout_seconds
             ),
             disabled=self.disabled,
+            idle=self.current_state == "idle",
         )
 
 

@@ -1,0 +1,239 @@
+"""Tier rollouts, done: whom a changed tier may reach, fed to the queue in small portions; and told.
+
+`core.rollout` decides; here are the clock, the queue, the list of projects and the status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from neon_tenants.core import rollout, tier_status
+from neon_tenants.core.entitlement import Tier
+from neon_tenants.core.harm import EITHER, survey
+from neon_tenants.core.key import Key
+from neon_tenants.core.lane import Lane
+from neon_tenants.core.observed import is_pending
+from neon_tenants.core.rollout import Census, Decision, Standing
+from neon_tenants.kube.errors import KubeError
+from neon_tenants.kube.events import Events, Regarding
+from neon_tenants.kube.tiers import Tiers
+from neon_tenants.neon.budget import Turn, taking_turns
+from neon_tenants.neon.errors import NeonError
+from neon_tenants.neon.inventory import Listing
+from neon_tenants.queue import Queue
+from neon_tenants.roster import Roster
+
+logger = logging.getLogger(__name__)
+
+TICK: Final = 1.0
+"""Seconds between two looks at the rollouts, and so between two writes of a tier's status."""
+PORTION: Final = 256
+"""Tenants of a rollout that the queue holds at a time: eight for each of the default's workers. When Neon
+is out of order, no more than these back off."""
+RETRY: Final = 10.0
+"""Seconds until a look that failed is taken again."""
+IDLE_LOOKS: Final = 30
+"""Looks within `idle_interval`, of a tier, at computes that wait to be idle; each costs Neon one request."""
+
+
+class CannotGoOnError(Exception):
+    """A rollout that cannot be let go; the message says why."""
+
+
+@dataclass(slots=True)
+class _Course:
+    """What this process knows of one tier's rollout. Losing it costs time."""
+
+    generation: int
+    decision: Decision | None = None
+    fed: set[Key] = field(default_factory=set)
+    """Put on the queue for this generation."""
+    looked: dict[Key, float] = field(default_factory=dict)
+    """When a compute that waits was last asked to be looked at."""
+    looking: asyncio.Task[None] | None = None
+    harms: Counter[str] | None = None
+    """Whom the change harms; None while nobody has looked."""
+
+
+class Rollouts:
+    """The rollouts of all tiers that have tenants here."""
+
+    def __init__(
+        self,
+        *,
+        roster: Roster,
+        queue: Queue,
+        tiers: Tiers,
+        events: Events,
+        projects: Callable[[], Awaitable[Listing]],
+        idle_interval: float,
+        clock: Callable[[], float],
+        wall_time: Callable[[], str],
+    ) -> None:
+        self._roster = roster
+        self._queue = queue
+        self._tiers = tiers
+        self._events = events
+        self._projects = projects
+        self._idle_interval = idle_interval
+        self._clock = clock
+        self._wall_time = wall_time
+        self._courses: dict[str, _Course] = {}
+        self._changed: set[str] = set()
+        self._news = asyncio.Event()
+
+    def note(self, tier: str) -> None:
+        """A tier, or one of its tenants, has changed."""
+        self._changed.add(tier)
+        self._news.set()
+
+    def admits(self, tier: Tier, key: Key) -> bool:
+        """Whether a tenant that has this tier of another generation may have it as it is."""
+        course = self._courses.get(tier.name)
+        if course is None or course.generation != tier.generation or course.decision is None:
+            return False
+        return course.decision.admits(key)
+
+    async def confirm(self, name: str, generation: int) -> None:
+        """A person says that the rollout of this generation shall go on, with the failures so far.
+
+        Raises:
+            CannotGoOnError: there is no such rollout.
+            KubeError: the tier's status could not be written.
+        """
+        tier = self._roster.tier(name)
+        if tier is None:
+            raise CannotGoOnError(f"There is no DatabaseTier {name}.")
+        status = tier.status.rollout
+        if status is None or status.generation != tier.generation or generation != tier.generation:
+            raise CannotGoOnError(
+                f"The tier {name} is at generation {tier.generation}, and a confirmation names the one that "
+                "it lets go. Look at the tier's conditions again."
+            )
+        confirmed = tier.status.model_copy(update={"rollout": rollout.let_go(status, status.failed)})
+        self._roster.put_tier(await self._tiers.write_status(tier, confirmed))
+        self.note(name)
+
+    async def run(self) -> None:
+        """Looks at what has changed, at most once in `TICK`; never ends by itself."""
+        try:
+            while True:
+                await self._something()
+                changed, self._changed = self._changed, set()
+                self._news.clear()
+                for name in changed:
+                    await self._look(name)
+                await asyncio.sleep(TICK)
+        finally:
+            for course in self._courses.values():
+                if course.looking is not None:
+                    course.looking.cancel()
+
+    async def _something(self) -> None:
+        """Waits for news, or until computes that wait to be idle are due for a look."""
+        waiting = [n for n, c in self._courses.items() if c.decision is not None and c.decision.waiting]
+        try:
+            async with asyncio.timeout(self._idle_interval if waiting else None):
+                await self._news.wait()
+        except TimeoutError:
+            self._changed.update(waiting)
+
+    async def _look(self, name: str) -> None:
+        """Decides anew about one tier, feeds the queue, and tells the reader."""
+        tier = self._roster.tier(name)
+        if tier is None:
+            self._courses.pop(name, None)
+            return
+        records = [r for r in map(self._roster.record, self._roster.tenants_of(name)) if r is not None]
+        if not records and name not in self._courses:
+            return  # a tier of somebody else's tenants, or of none
+        course = self._courses.get(name)
+        if course is None or course.generation != tier.generation:
+            course = self._courses[name] = _Course(tier.generation)
+        status = rollout.heard(rollout.begun(tier, self._wall_time()), tier)
+        census = Census.of(tier, records, status.started)
+        harmed = None if course.harms is None else course.harms[EITHER]
+        course.decision = decision = rollout.decide(tier, census, status, harmed=harmed)
+        self._feed(course, census)
+        if not decision.is_blind:
+            await self._tell(tier, decision, course, tenants=len(records))
+        elif course.looking is None:
+            course.looking = asyncio.create_task(self._survey(tier, course))
+
+    def _feed(self, course: _Course, census: Census) -> None:
+        """Puts tenants on the queue that are admitted, each once, and no more than it shall hold."""
+        assert course.decision is not None
+        if not course.decision.to_do:
+            # Paused or over: who was fed and not updated is fed again when it goes on.
+            course.fed.clear()
+        course.fed -= census.keys(Standing.HELD, Standing.APART, Standing.UPDATED)
+        on_the_way = len(course.fed & census.keys(Standing.TO_COME))
+        for key in course.decision.to_do:
+            if on_the_way >= PORTION:
+                break
+            if key not in course.fed:
+                course.fed.add(key)
+                self._queue.add(key, Lane.ROLLOUT)
+                on_the_way += 1
+        self._look_at_the_idle(course)
+
+    def _look_at_the_idle(self, course: _Course) -> None:
+        """Asks for a look at computes that wait to be idle: those first that wait longest for one."""
+        assert course.decision is not None
+        now = self._clock()
+        waiting = course.decision.waiting
+        course.looked = {key: course.looked.get(key, now) for key in waiting}
+        recent = sum(now - at < self._idle_interval for at in course.looked.values())
+        due = [key for key in waiting if now - course.looked[key] >= self._idle_interval]
+        for key in sorted(due, key=course.looked.__getitem__)[: max(IDLE_LOOKS - recent, 0)]:
+            course.looked[key] = now
+            self._queue.add(key, Lane.SWEEP)
+
+    async def _survey(self, tier: Tier, course: _Course) -> None:
+        """Looks whom the change harms, by one list of Neon's; again after a while where there is none."""
+        while True:
+            try:
+                with taking_turns(Turn(Lane.ROLLOUT)):
+                    listing = await self._projects()
+                break
+            except NeonError as error:
+                logger.info(
+                    "A rollout waits for Neon's list of projects.",
+                    extra={"tier": tier.name, "why": error.failure.message},
+                )
+                await asyncio.sleep(RETRY)
+        records = [r for r in map(self._roster.record, self._roster.tenants_of(tier.name)) if r is not None]
+        pairs = [
+            (record, project)
+            for record in records
+            if is_pending(record.applied, tier) and (project := listing.by_id.get(record.project_id or ""))
+        ]
+        course.harms = survey(tier, pairs)
+        self.note(tier.name)
+
+    async def _tell(self, tier: Tier, decision: Decision, course: _Course, *, tenants: int) -> None:
+        """Writes the status where a reader would notice, and posts an event for what a person should."""
+        new = tier_status.told(
+            tier,
+            decision.status,
+            tenants=tenants,
+            harms=course.harms or Counter(),
+            wall_time=self._wall_time(),
+        )
+        if new == tier.status:
+            return
+        try:
+            written = await self._tiers.write_status(tier, new)
+        except KubeError as error:
+            # Somebody wrote in between, or the API server is away: decided anew, by what is true then.
+            logger.info("A tier's status was not written: %s", error, extra={"tier": tier.name})
+            self.note(tier.name)
+            return
+        self._roster.put_tier(written)
+        if event := tier_status.event(tier, new):
+            await self._events.post(Regarding.of_tier(written), event)

@@ -1,0 +1,286 @@
+"""A tier's change on its way to its tenants: in waves, paced, stopped by failures, confirmed by people."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from cluster import Object, condition, until
+from neon_sandbox.emulator import Script
+from scene import OPERATOR_USER, Scene, example_tier
+
+PROJECT = "/projects/{project_id}"
+ENDPOINT = "/projects/{project_id}/endpoints/{endpoint_id}"
+
+
+async def crowd(scene: Scene, count: int, tier: str = "plan", **spec: Any) -> list[str]:
+    """A tier of this test's own, with tenants that have its first generation."""
+    names = [f"t{number}" for number in range(count)]
+    await scene.create_tier(tier, example_tier("pro") | spec)
+    await asyncio.gather(*(scene.create(name, tier) for name in names))
+    for name in names:
+        await scene.cluster.until_ready(name)
+    await until_rollout(scene, lambda r: r["phase"] == "Done" and r["updated"] == count, "all have it")
+    return names
+
+
+async def change(scene: Scene, tier: str = "plan", **spec: Any) -> int:
+    """Changes a tier; its new generation."""
+    changed = await scene.cluster.patch("DatabaseTier", scene.tiers[tier], {"spec": spec})
+    generation: int = changed["metadata"]["generation"]
+    return generation
+
+
+async def until_tier(scene: Scene, check: Callable[[Object], Any], what: str, tier: str = "plan") -> Object:
+    seen: list[Any] = []
+
+    async def look() -> Object | None:
+        found = await scene.cluster.get("DatabaseTier", scene.tiers[tier])
+        assert found is not None
+        seen.append(found.get("status"))
+        return found if "status" in found and check(found) else None
+
+    try:
+        return await until(look, what)
+    except AssertionError as error:
+        raise AssertionError(f"{error}; it is {seen[-1]}") from None
+
+
+async def until_rollout(scene: Scene, check: Callable[[Object], Any], what: str) -> Object:
+    """Waits until the status tells of the rollout of the tier as it is, and `check` likes it."""
+
+    def looks(found: Object) -> bool:
+        rollout = found["status"].get("rollout", {})
+        return rollout.get("generation") == found["metadata"]["generation"] and bool(check(rollout))
+
+    found = await until_tier(scene, looks, what)
+    rollout: Object = found["status"]["rollout"]
+    return rollout
+
+
+async def until_done(scene: Scene) -> Object:
+    return await until_rollout(scene, lambda r: r["phase"] == "Done", "the rollout is done")
+
+
+async def until_paused(scene: Scene, reason: str) -> Object:
+    return await until_rollout(scene, lambda r: r.get("pausedReason") == reason, f"it pauses: {reason}")
+
+
+async def confirm(scene: Scene, value: str, tier: str = "plan") -> None:
+    annotation = {"neontenants.io/rollout-confirmed": value}
+    await scene.cluster.patch("DatabaseTier", scene.tiers[tier], {"metadata": {"annotations": annotation}})
+
+
+async def generations(scene: Scene) -> Counter[int]:
+    found = await scene.cluster.list("TenantDatabase")
+    return Counter(tenant["status"]["tier"]["generation"] for tenant in found)
+
+
+def retention(scene: Scene) -> Counter[int]:
+    return Counter(project["history_retention_seconds"] for project in scene.projects())
+
+
+def tier_writes(scene: Scene) -> int:
+    return sum(
+        r.is_write
+        and r.user == OPERATOR_USER
+        and r.resource == "databasetiers"
+        and r.name == scene.tiers["plan"]
+        for r in scene.plane.requests()
+    )
+
+
+def answer(scene: Scene, status: int, times: int = 10_000, route: str = PROJECT) -> None:
+    """Neon answers the next changes with this status, and does not do them."""
+    body = {"code": "NOT_SO", "message": "no such value", "request_id": "r"}
+    scene.neon.answers.add(Script(method="PATCH", route=route, status=status, body=body, times=times))
+
+
+def patched(scene: Scene, status: int | None = None) -> Counter[str]:
+    """How often each project was changed, or tried to be."""
+    return Counter(
+        entry.path
+        for entry in scene.neon.requests
+        if (entry.method, entry.route) == ("PATCH", PROJECT) and status in (None, entry.status)
+    )
+
+
+async def until_patched(scene: Scene, times: int) -> None:
+    async def tried() -> bool:
+        return patched(scene).total() >= times
+
+    await until(tried, f"{times} changes were tried")
+
+
+async def test_a_change_reaches_a_few_tenants_first_and_then_the_rest(unconnected: Scene) -> None:
+    await unconnected.start_operator()
+    await crowd(unconnected, 12, rollout={"canaryPercent": 25})
+    answer(unconnected, 503)
+    generation = await change(unconnected, historyRetention="720h")
+    await until_patched(unconnected, 9)
+    assert len(patched(unconnected)) == 3
+    assert (await until_rollout(unconnected, lambda r: r["total"] == 12, "it is told"))["phase"] == "Canary"
+    unconnected.neon.answers.clear()
+    rollout = await until_done(unconnected)
+    assert (rollout["generation"], rollout["updated"], rollout["failed"]) == (generation, 12, 0)
+    assert await generations(unconnected) == {generation: 12}
+    assert set(patched(unconnected, 200).values()) == {1}
+    tier = await until_tier(
+        unconnected, lambda t: condition(t, "Ready")["status"] == "True", "the tier is Ready"
+    )
+    assert tier["status"]["tenants"] == 12
+    assert condition(tier, "Ready")["reason"] == "RolledOut"
+
+
+async def test_a_rollout_writes_its_status_by_the_second_and_not_by_the_tenant(unconnected: Scene) -> None:
+    await unconnected.start_operator()
+    await crowd(unconnected, 40)
+    before = tier_writes(unconnected)
+    await change(unconnected, historyRetention="720h")
+    await until_done(unconnected)
+    assert tier_writes(unconnected) - before <= 20
+    at_rest = tier_writes(unconnected)
+    await unconnected.annotate("t0", reconcile_requested_at="now")
+    await unconnected.cluster.until_tenant(
+        "t0", lambda t: t["status"].get("lastHandledReconcileAt"), "it is looked at"
+    )
+    assert tier_writes(unconnected) == at_rest
+
+
+async def test_a_failed_canary_stops_the_rollout_until_a_person_lets_it_go_on(unconnected: Scene) -> None:
+    await unconnected.start_operator()
+    await crowd(unconnected, 10)
+    answer(unconnected, 400)
+    generation = await change(unconnected, historyRetention="720h")
+    rollout = await until_paused(unconnected, "CanaryFailed")
+    assert (rollout["failed"], rollout["updated"]) == (1, 0)
+    assert len(patched(unconnected)) == 1
+    told = await until_event(unconnected, "CanaryFailed")
+    assert f"rollout-confirmed={generation}-1" in told["note"]
+    unconnected.neon.answers.clear()
+    # It heals by itself, and the others wait for a person's word all the same.
+    await until_rollout(unconnected, lambda r: (r["updated"], r["failed"]) == (1, 0), "the canary has it")
+    assert (await until_paused(unconnected, "CanaryFailed"))["phase"] == "Paused"
+    assert len(patched(unconnected)) == 1
+    await confirm(unconnected, f"{generation}-1")
+    await until_done(unconnected)
+    assert await generations(unconnected) == {generation: 10}
+    await until_event(unconnected, "RolledOut")
+
+
+async def test_too_many_failures_stop_the_rollout_until_a_person_lets_it_go_on(unconnected: Scene) -> None:
+    await unconnected.start_operator(workers="1")
+    await crowd(unconnected, 12, rollout={"maxFailures": 2})
+    unconnected.neon.answers.add(
+        Script(
+            method="PATCH", route=PROJECT, status=400, nth=2, times=3, body={"code": "NO", "message": "no"}
+        )
+    )
+    generation = await change(unconnected, historyRetention="720h")
+    rollout = await until_paused(unconnected, "TooManyFailures")
+    assert rollout["failed"] == 3
+    tier = await until_tier(
+        unconnected, lambda t: condition(t, "Stalled")["status"] == "True", "the tier is stalled"
+    )
+    assert condition(tier, "Ready")["reason"] == "TooManyFailures"
+    await until_event(unconnected, "TooManyFailures")
+    # It stays so, also for an operator that starts now.
+    await unconnected.stop_operators()
+    unconnected.neon.answers.clear()
+    await unconnected.start_operator()
+    await confirm(unconnected, f"{generation}-3")
+    await until_done(unconnected)
+    assert await generations(unconnected) == {generation: 12}
+    assert set(patched(unconnected, 200).values()) == {1}
+
+
+async def until_event(scene: Scene, reason: str) -> Object:
+    """Events about a tier stand in the namespace default."""
+
+    async def told() -> Object | None:
+        found = await scene.cluster.request("GET", "/apis/events.k8s.io/v1/namespaces/default/events")
+        return next(
+            (
+                event
+                for event in found["items"]
+                if event["reason"] == reason and event["regarding"]["name"] == scene.tiers["plan"]
+            ),
+            None,
+        )
+
+    return await until(told, f"an event says {reason}")
+
+
+async def test_a_shorter_history_waits_for_a_confirmation_that_names_the_generation(
+    unconnected: Scene,
+) -> None:
+    await unconnected.start_operator()
+    await crowd(unconnected, 5, historyRetention="24h")
+    unconnected.neon.requests.clear()
+    generation = await change(unconnected, historyRetention="6h")
+    await until_paused(unconnected, "ConfirmationNeeded")
+    told = await until_event(unconnected, "ConfirmationNeeded")
+    assert "shortens the history of 5 tenant(s)" in told["note"]
+    await confirm(unconnected, str(generation - 1))
+    # A tenant that a person changes meanwhile keeps its history, and gets its own wish.
+    await unconnected.change("t0", state="Suspended")
+    await unconnected.cluster.until_ready("t0")
+    # New ones have the tier as it is.
+    await unconnected.create("t-new", "plan")
+    await unconnected.cluster.until_ready("t-new")
+    assert retention(unconnected) == {86400: 5, 21600: 1}
+    assert patched(unconnected).total() == 0
+    assert await generations(unconnected) == {generation - 1: 5, generation: 1}
+    await confirm(unconnected, str(generation))
+    await until_done(unconnected)
+    assert retention(unconnected) == {21600: 6}
+
+
+async def test_a_quota_below_the_present_use_waits_for_a_confirmation(unconnected: Scene) -> None:
+    await unconnected.start_operator()
+    await crowd(unconnected, 4)
+    first = unconnected.projects()[0]["id"]
+    await unconnected.neon.set_usage(first, {"logical_size_bytes": 3 * 1024**3})
+    quota = example_tier("pro")["quota"]
+    generation = await change(unconnected, quota=quota | {"storagePerBranch": "4Gi"})
+    await until_done(unconnected)  # lower, and harms nobody
+    generation = await change(unconnected, quota=quota | {"storagePerBranch": "2Gi"})
+    await until_paused(unconnected, "ConfirmationNeeded")
+    told = await until_event(unconnected, "ConfirmationNeeded")
+    assert "lowers storagePerBranch of 1 tenant(s) below what they use" in told["note"]
+    assert {p["settings"]["quota"]["logical_size_bytes"] for p in unconnected.projects()} == {4 * 1024**3}
+    await confirm(unconnected, str(generation))
+    await until_done(unconnected)
+    assert {p["settings"]["quota"]["logical_size_bytes"] for p in unconnected.projects()} == {2 * 1024**3}
+
+
+async def test_a_second_change_replaces_the_first(unconnected: Scene) -> None:
+    await unconnected.start_operator()
+    await crowd(unconnected, 8, historyRetention="24h")
+    first = await change(unconnected, historyRetention="6h")
+    await until_paused(unconnected, "ConfirmationNeeded")
+    second = await change(unconnected, historyRetention="48h")
+    rollout = await until_done(unconnected)
+    assert rollout["generation"] == second == first + 1
+    assert retention(unconnected) == {48 * 3600: 8}
+    assert set(patched(unconnected).values()) == {1}
+
+
+async def test_a_restart_in_the_middle_loses_no_progress(unconnected: Scene) -> None:
+    operator = await unconnected.start_operator(workers="2")
+    await crowd(unconnected, 30)
+    unconnected.neon.knobs.latency = 0.02
+    generation = await change(unconnected, historyRetention="720h")
+    await until_rollout(unconnected, lambda r: r["phase"] == "Rolling" and r["updated"] >= 5, "a part has it")
+    operator._process.send_signal(signal.SIGKILL)
+    await operator.wait()
+    assert (await generations(unconnected))[generation] < 30
+    await unconnected.start_operator()
+    rollout = await until_done(unconnected)
+    assert (rollout["updated"], rollout["failed"]) == (30, 0)
+    assert await generations(unconnected) == {generation: 30}
+    # Two workers: what they had begun may be looked at anew, and is not done again.
+    assert patched(unconnected, 200).total() == 30

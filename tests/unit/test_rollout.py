@@ -1,0 +1,264 @@
+"""The decision tables of a rollout, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+import builders as a
+from neon_tenants.api import names
+from neon_tenants.api.database_tier import DatabaseTierStatus, RolloutPhase, RolloutStatus
+from neon_tenants.api.tenant_database import AppliedTier
+from neon_tenants.core import rollout
+from neon_tenants.core.entitlement import Tier
+from neon_tenants.core.key import Key
+from neon_tenants.core.record import Record
+from neon_tenants.core.rollout import Census, Decision, Standing
+
+STARTED = "2026-01-01T12:00:00Z"
+BEFORE = "2026-01-01T11:00:00Z"
+AFTER = "2026-01-01T13:00:00Z"
+
+
+def tier(generation: int = 2, annotation: str | None = None, **settings: Any) -> Tier:
+    annotations = {} if annotation is None else {names.ROLLOUT_CONFIRMED: annotation}
+    found = a.tier(generation=generation, rollout={"canaryPercent": 10, "maxFailures": 2} | settings)
+    return Tier("free", generation, found.spec, annotations=annotations)
+
+
+def record(name: str = "t0", generation: int | None = 1, **changes: Any) -> Record:
+    applied = (
+        None
+        if generation is None
+        else AppliedTier(name=changes.pop("applied_tier", "free"), generation=generation)
+    )
+    if waiting := changes.pop("waiting", None):
+        assert applied is not None
+        applied = applied.model_copy(update={"waiting": waiting})
+    sick_since = changes.pop("sick_since", None)
+    stalled = changes.pop("stalled", sick_since is not None)
+    ready = a.condition("Ready", "False" if sick_since else "True", since=sick_since or BEFORE)
+    conditions = [ready, *([a.condition("Stalled", "True")] if stalled else [])]
+    spec = {"tier": changes.pop("tier", "free")}
+    tenant = a.tenant(
+        spec, name=name, uid=f"uid-{name}", status=a.status(tier=applied, conditions=conditions), **changes
+    )
+    return Record.of(tenant)
+
+
+FAILED: dict[str, Any] = {"sick_since": AFTER}
+STANDINGS: dict[str, tuple[Record, Standing]] = {
+    "1 deleted": (record(deleting=True), Standing.APART),
+    "1 nothing applied yet": (record(generation=None), Standing.APART),
+    "1 another tier applied": (record(applied_tier="pro"), Standing.APART),
+    "1 another tier asked for": (record(tier="pro"), Standing.APART),
+    "2 the size of its compute waits": (record(generation=2, waiting=["maxCU"]), Standing.WAITING),
+    "3 has it": (record(generation=2), Standing.UPDATED),
+    "4 paused": (record(annotations={names.PAUSED: "true"}), Standing.HELD),
+    "5 not Ready before": (record(sick_since=BEFORE), Standing.SICK),
+    "6 stalled since": (record(**FAILED), Standing.FAILED),
+    "7 works on it": (record(sick_since=AFTER, stalled=False), Standing.TO_COME),
+    "7 has the generation before": (record(), Standing.TO_COME),
+    "7 has one of a tier that was made again": (record(generation=9), Standing.TO_COME),
+}
+
+
+@pytest.mark.parametrize(("found", "standing"), STANDINGS.values(), ids=STANDINGS.keys())
+def test_how_far_a_tenant_is(found: Record, standing: Standing) -> None:
+    assert rollout.standing(found, tier(), STARTED) is standing
+
+
+def status(phase: RolloutPhase = RolloutPhase.CANARY, **changes: Any) -> RolloutStatus:
+    fields: dict[str, Any] = {"generation": 2, "started": STARTED, "updated": 0, "total": 0, "failed": 0}
+    return RolloutStatus(phase=phase, **fields | changes)
+
+
+def decide(
+    records: Iterable[Record], told: RolloutStatus, *, harmed: int | None = 0, **settings: Any
+) -> Decision:
+    its = tier(**settings)
+    return rollout.decide(its, Census.of(its, records, told.started), told, harmed=harmed)
+
+
+def crowd(
+    count: int = 20, *, but: dict[int, dict[str, Any]] | None = None, generation: int = 1
+) -> list[Record]:
+    """Tenants in the order in which a rollout of generation 2 takes them; `but` some of them differ."""
+    there = [record(f"t{number}", generation) for number in range(count)]
+    order = Census.of(tier(), there, STARTED).in_order(2, *Standing)
+    return [
+        record(r.key.name, **{"generation": generation} | (but or {}).get(n, {})) for n, r in enumerate(order)
+    ]
+
+
+def keys(records: Iterable[Record]) -> frozenset[Key]:
+    return frozenset(r.key for r in records)
+
+
+DONE = {"generation": 2}
+PAUSED = RolloutPhase.PAUSED
+
+
+def test_1_done_where_all_have_it() -> None:
+    decision = decide(crowd(3, generation=2), status())
+    assert (decision.status.phase, decision.everyone, decision.to_do) == (RolloutPhase.DONE, True, ())
+    assert (decision.status.updated, decision.status.total) == (3, 3)
+
+
+def test_1_done_once_is_done_and_late_ones_get_it_at_once() -> None:
+    tenants = crowd(3)
+    decision = decide(tenants, status(RolloutPhase.DONE), harmed=None)
+    assert (decision.status.phase, decision.everyone) == (RolloutPhase.DONE, True)
+    assert frozenset(decision.to_do) == keys(tenants)
+
+
+@pytest.mark.parametrize("before", [status(), status(PAUSED, paused_reason="TooManyFailures")])
+def test_2_nobody_gets_it_before_somebody_looked_whom_it_harms(before: RolloutStatus) -> None:
+    decision = decide(crowd(), before, harmed=None)
+    assert decision.is_blind
+    assert decision.status.phase is before.phase
+    assert not any(decision.admits(r.key) for r in crowd())
+
+
+def test_3_nobody_gets_what_harms_somebody_before_it_is_confirmed() -> None:
+    tenants = crowd(but={0: FAILED})
+    decision = decide(tenants, status(), harmed=1)
+    assert (decision.status.phase, decision.status.paused_reason) == (PAUSED, "ConfirmationNeeded")
+    assert not any(decision.admits(r.key) for r in tenants)
+    confirmed = decide(tenants, status(confirmed=2, forgiven=1), harmed=1)
+    assert confirmed.status.phase is RolloutPhase.CANARY
+
+
+def test_4_a_failed_canary_stops_it_below_the_threshold() -> None:
+    tenants = crowd(but={0: FAILED})
+    decision = decide(tenants, status(), maxFailures=5)
+    assert (decision.status.phase, decision.status.paused_reason) == (PAUSED, "CanaryFailed")
+    assert (decision.admitted, decision.to_do) == (keys(tenants[:1]), ())
+
+
+def test_5_a_canary_that_heals_does_not_let_it_go_on() -> None:
+    decision = decide(crowd(but={0: DONE, 1: DONE}), status(PAUSED, paused_reason="CanaryFailed"))
+    assert decision.status.paused_reason == "CanaryFailed"
+
+
+def test_6_the_canaries_come_first() -> None:
+    tenants = crowd(but={0: DONE})
+    decision = decide(tenants, status())
+    assert decision.status.phase is RolloutPhase.CANARY
+    assert (decision.admitted, decision.to_do) == (keys(tenants[:2]), (tenants[1].key,))
+    assert [decision.admits(r.key) for r in tenants[:3]] == [True, True, False]
+
+
+@pytest.mark.parametrize(("percent", "count", "canaries"), [(0, 20, 1), (1, 20, 1), (10, 11, 2), (100, 5, 5)])
+def test_6_at_least_one_canary_and_a_share_rounded_up(percent: int, count: int, canaries: int) -> None:
+    assert len(decide(crowd(count), status(), canaryPercent=percent).to_do) == canaries
+
+
+def test_6_without_a_word_of_the_tier_it_is_one_percent_and_five_failures() -> None:
+    silent = Tier("free", 2, a.tier_spec())
+    told = rollout.decide(silent, Census.of(silent, crowd(), STARTED), status(), harmed=0)
+    assert len(told.to_do) == 1
+    rolling = status(RolloutPhase.ROLLING)
+    for failures, phase in ((5, RolloutPhase.ROLLING), (6, PAUSED)):
+        tenants = crowd(but=dict.fromkeys(range(failures), FAILED))
+        assert (
+            rollout.decide(silent, Census.of(silent, tenants, STARTED), rolling, harmed=0).status.phase
+            is phase
+        )
+
+
+def test_6_tenants_made_since_are_no_canaries() -> None:
+    tenants = crowd(but={0: {**DONE, "created": 4e9}, 1: {**DONE, "created": 4e9}})
+    assert decide(tenants, status()).to_do == (tenants[2].key, tenants[3].key)
+
+
+def test_6_nobody_waits_for_a_canary_that_waits_or_is_sick_or_paused_or_forgiven() -> None:
+    over: dict[int, dict[str, Any]] = {
+        0: {**DONE, "waiting": ["maxCU"]},
+        1: {"sick_since": BEFORE},
+        2: {"annotations": {names.PAUSED: "true"}},
+        3: FAILED,
+    }
+    decision = decide(crowd(but=over), status(forgiven=1))
+    assert decision.status.phase is RolloutPhase.ROLLING
+
+
+def test_7_too_many_failures_stop_it() -> None:
+    tenants = crowd(but={3: FAILED, 4: FAILED, 5: FAILED})
+    decision = decide(tenants, status(RolloutPhase.ROLLING))
+    assert (decision.status.phase, decision.status.paused_reason) == (PAUSED, "TooManyFailures")
+    assert (decision.admitted, decision.status.failed) == (keys(tenants[3:6]), 3)
+    assert decide(tenants, status(RolloutPhase.ROLLING, forgiven=1)).status.phase is RolloutPhase.ROLLING
+
+
+def test_8_failures_that_heal_do_not_let_it_go_on() -> None:
+    decision = decide(crowd(), status(PAUSED, paused_reason="TooManyFailures"))
+    assert (decision.status.phase, decision.status.paused_reason) == (PAUSED, "TooManyFailures")
+
+
+def test_9_then_everyone_gets_it_the_sick_ones_too() -> None:
+    tenants = crowd(but={0: DONE, 1: DONE, 2: {"sick_since": BEFORE}, 3: {**DONE, "waiting": ["maxCU"]}})
+    decision = decide(tenants, status())
+    assert (decision.status.phase, decision.everyone) == (RolloutPhase.ROLLING, True)
+    assert frozenset(decision.to_do) == keys([tenants[2], *tenants[4:]])
+    assert decision.waiting == (tenants[3].key,)
+    assert (decision.status.updated, decision.status.waiting, decision.status.total) == (2, 1, 20)
+
+
+def test_9_it_is_done_when_only_sick_and_paused_ones_lack_it() -> None:
+    tenants = crowd(3, but={0: DONE, 1: {"sick_since": BEFORE}, 2: {"annotations": {names.PAUSED: "true"}}})
+    assert decide(tenants, status()).status.phase is RolloutPhase.DONE
+
+
+def test_the_order_is_the_same_after_a_restart_and_another_for_another_generation() -> None:
+    census = Census.of(tier(), crowd(), STARTED)
+    order = {number: [r.uid for r in census.in_order(number, *Standing)] for number in (2, 3)}
+    assert order[2] == [r.uid for r in crowd()] != order[3]
+
+
+# --- its begin, and a person's word --------------------------------------------------------------
+
+
+def test_a_rollout_goes_on_after_a_restart_and_is_replaced_by_the_next_change() -> None:
+    its = tier()
+    begun = rollout.begun(its, AFTER)
+    assert (begun.generation, begun.phase, begun.started) == (2, RolloutPhase.CANARY, AFTER)
+    told = Tier(its.name, 2, its.spec, DatabaseTierStatus(rollout=status(RolloutPhase.ROLLING, confirmed=2)))
+    assert rollout.begun(told, AFTER) == told.status.rollout
+    next_one = Tier(its.name, 3, its.spec, told.status)
+    assert rollout.begun(next_one, AFTER) == begun.model_copy(update={"generation": 3})
+
+
+@pytest.mark.parametrize(
+    ("said", "before", "confirmed", "forgiven"),
+    [
+        (None, status(failed=3), None, 0),
+        ("yes", status(failed=3), None, 0),
+        ("1", status(failed=3), None, 0),
+        ("2", status(failed=3), 2, 3),
+        ("2-2", status(failed=3), 2, 2),
+        ("2-6", status(failed=6, confirmed=2, forgiven=3), 2, 6),
+        ("2-3", status(failed=6, confirmed=2, forgiven=3), 2, 3),
+        ("2", status(failed=6, confirmed=2, forgiven=3), 2, 3),
+    ],
+)
+def test_a_person_lets_it_go_on(
+    said: str | None, before: RolloutStatus, confirmed: int | None, forgiven: int
+) -> None:
+    after = rollout.heard(before, tier(annotation=said))
+    assert (after.confirmed, after.forgiven) == (confirmed, forgiven)
+
+
+@pytest.mark.parametrize(
+    ("reason", "phase"),
+    [
+        ("ConfirmationNeeded", RolloutPhase.CANARY),
+        ("CanaryFailed", RolloutPhase.CANARY),
+        ("TooManyFailures", RolloutPhase.ROLLING),
+    ],
+)
+def test_it_goes_on_where_it_stopped(reason: str, phase: RolloutPhase) -> None:
+    after = rollout.let_go(status(PAUSED, paused_reason=reason), 3)
+    assert (after.phase, after.paused_reason, after.confirmed, after.forgiven) == (phase, None, 2, 3)
