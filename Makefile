@@ -8,7 +8,7 @@ export K8S_VERSION
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo lint format crds conformance lock clean
+.PHONY: help setup test demo bench lint format crds conformance lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -34,6 +34,10 @@ test: $(READY) ## all tests, on a real control plane and a real PostgreSQL
 demo: $(READY) ## the whole story in a minute, on this machine
 	$(BIN)/neon-sandbox prepare
 	$(BIN)/neon-sandbox demo
+
+bench: $(READY) ## waits beside a tier change and a crowd, and use of the request budget: BENCH="--help"
+	$(BIN)/neon-sandbox prepare
+	$(BIN)/python -m neon_sandbox.bench $(BENCH)
 
 lint: $(READY) ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from cluster import Cluster, until
+from neon_sandbox.bench.figures import busiest
 from scene import Scene, example_tier
-from window import busiest
 
 WORKERS = 8
 SLOW = {

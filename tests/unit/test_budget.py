@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neon_sandbox.bench.figures import busiest
 from neon_tenants.core.lane import Lane
 from neon_tenants.core.turns import GUARANTEE, Waiting
 from neon_tenants.neon.budget import Budget, Schedule, Turn, Waiter, current_turn, taking_turns
 from neon_tenants.neon.limits import Rates
-from window import busiest
 
 LIST = "GET /projects"
 POST = "POST /projects"

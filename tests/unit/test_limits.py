@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neon_sandbox.bench.figures import busiest
 from neon_tenants.neon.limits import Bucket, Limits, Rates, Second
-from window import busiest
 
 LIST = "GET /projects"
 POST = "POST /projects"
