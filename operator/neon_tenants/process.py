@@ -211,7 +211,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
             endpoint_checks=settings.endpoint_checks_per_sweep,
             clock=clock,
         )
-        parts = Parts(roster, queue, budget, rates, brake, pulse, key)
+        parts = Parts(roster, queue, budget, rates, brake, pulse, key, sweep, orphans, usage, reconciler)
         metrics.add(Gauges(parts, per_tenant=settings.tenant_metrics))
         yield Operator(
             settings,

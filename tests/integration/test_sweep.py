@@ -229,6 +229,12 @@ async def test_projects_without_an_owner_are_told_apart(sweeping: Scene) -> None
     stem, _, _ = twin.rpartition("-")
     stranger = {"name": f"{stem}-{'a' * 26}", "branch": {"annotations": other}}
     await sweeping.console("POST", "/projects", project=stranger)
+    # Of this cluster, and of a namespace that this operator does not watch: it cannot know the owner.
+    unwatched = {
+        "name": f"{stem}-{'b' * 25}a",
+        "branch": {"annotations": {**other, "neontenants.io/cluster": sweeping.prefix}},
+    }
+    await sweeping.console("POST", "/projects", project=unwatched)
 
     await sweeping.stop_operators()
     await sweeping.cluster.delete("TenantDatabase", "kept")
@@ -250,4 +256,4 @@ async def test_projects_without_an_owner_are_told_apart(sweeping: Scene) -> None
     lost = next(orphan for orphan in found["orphans"] if orphan["kind"] == "Orphan")
     assert (lost["namespace"], lost["name"]) == (sweeping.namespace, "lost")
     assert lost["age"] > 3600
-    assert len(sweeping.projects()) == 4
+    assert len(sweeping.projects()) == 5

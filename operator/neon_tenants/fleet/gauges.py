@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from neon_tenants.core.drift import Drift
+from neon_tenants.core.orphans import Kind
 from neon_tenants.core.quota import QUOTA_KINDS
 from neon_tenants.core.record import Record
 from neon_tenants.core.tally import tally
 from neon_tenants.fleet.brake import Brake
+from neon_tenants.fleet.orphans import Orphans
+from neon_tenants.fleet.sweep import Sweep
+from neon_tenants.fleet.usage import UsageReader
 from neon_tenants.metrics import PREFIX, build_info, lane_label
 from neon_tenants.neon.budget import Budget
 from neon_tenants.neon.key import ApiKey
 from neon_tenants.neon.limits import Rates
 from neon_tenants.pulse import Pulse
 from neon_tenants.queue import Queue
+from neon_tenants.reconcile import Reconciler
 from neon_tenants.roster import Roster
 
 
@@ -41,6 +47,10 @@ class Parts:
     brake: Brake
     pulse: Pulse
     key: ApiKey
+    sweep: Sweep
+    orphans: Orphans
+    usage: UsageReader
+    reconciler: Reconciler
 
 
 class Gauges(Collector):
@@ -58,6 +68,7 @@ class Gauges(Collector):
         yield from _queue(parts.queue)
         yield from _budget(parts.budget, parts.rates)
         yield from _brake(parts.brake)
+        yield from _sweep(parts)
         yield gauge(
             "watch_age_seconds",
             "Since the API server last answered the watch that was answered "
@@ -139,6 +150,35 @@ def _brake(brake: Brake) -> Iterator[Metric]:
         "deletions_counted",
         "Deletions within the brake's window that went on by themselves.",
         {(): figures.counted},
+    )
+
+
+def _sweep(parts: Parts) -> Iterator[Metric]:
+    yield gauge(
+        "sweep_age_seconds",
+        "Since a sweep last compared all tenants with Neon.",
+        {(): parts.sweep.age},
+    )
+    found = CounterMetricFamily(
+        f"{PREFIX}drift_found", "What sweeps found to be other than it should be.", labels=("finding",)
+    )
+    for drift in Drift:
+        found.add_metric((drift.value,), parts.sweep.found[drift])
+    yield found
+    repaired = CounterMetricFamily(f"{PREFIX}drift_repaired", "Requests that put back what somebody changed.")
+    repaired.add_metric((), parts.reconciler.repaired)
+    yield repaired
+    report = parts.orphans.latest
+    yield gauge(
+        "orphans",
+        "Projects of this cluster without an owner, as the last sweep found them.",
+        {(kind.value,): report.count(kind) if report else 0 for kind in Kind},
+        "kind",
+    )
+    yield gauge(
+        "usage_reads_waiting",
+        "Tenants that were active and whose meters wait for a later sweep.",
+        {(): parts.usage.waiting},
     )
 
 

@@ -67,8 +67,12 @@ class Sweep:
         """Whose computes may have been changed past us, with the time of the change."""
         self.found: Counter[Drift] = Counter()
         """All findings so far."""
-        self.ended_at: float | None = None
-        """On the clock: when a sweep last compared all tenants."""
+        self._compared_at = clock()
+
+    @property
+    def age(self) -> float:
+        """Seconds since a sweep compared all tenants; before the first, since the process began."""
+        return self._clock() - self._compared_at
 
     async def run(self, interval: float, dice: Callable[[], float]) -> None:
         """Sweeps for ever, the first time after a tenth of the interval. `dice` gives numbers from 0 to 1."""
@@ -93,7 +97,7 @@ class Sweep:
         before = {record.key: record.version for record in self._roster.records()}
         listing = await self._inventory.whole()
         await self._compare(listing, before)
-        self.ended_at = self._clock()
+        self._compared_at = self._clock()
         self._check_endpoints(listing)
         await self._usage.after(listing)
         await self._orphans.judge(listing)
