@@ -31,6 +31,7 @@ from neon_tenants.fleet.brake import Brake
 from neon_tenants.fleet.gauges import Gauges, Parts
 from neon_tenants.fleet.orphans import Orphans
 from neon_tenants.fleet.pauses import Pauses
+from neon_tenants.fleet.preview import Previews
 from neon_tenants.fleet.rollout import Rollouts
 from neon_tenants.fleet.sweep import Sweep, trickle
 from neon_tenants.fleet.usage import UsageReader
@@ -85,6 +86,7 @@ class Operator:
     metrics: Metrics
     sweep: Sweep
     orphans: Orphans
+    previews: Previews
 
     async def reconcile(self, key: Key, lane: Lane) -> Again:
         """One pass for a key of the queue."""
@@ -182,6 +184,9 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
             wall_time=_wall_time,
         )
         pulse = Pulse(handlers.streams(settings.watch_namespaces), clock)
+        previews = Previews(
+            roster=roster, projects=alive.whole, requests_per_minute=settings.requests_per_minute
+        )
         orphans = Orphans(
             cluster=settings.cluster_id,
             namespaces=settings.watch_namespaces,
@@ -230,6 +235,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
             metrics,
             sweep,
             orphans,
+            previews,
         )
 
 
@@ -254,7 +260,7 @@ async def run(settings: Settings, *, stop: asyncio.Event, ready: asyncio.Event |
         await stack.enter_async_context(
             serve.serving(
                 settings.listen,
-                reads={"orphans": operator.orphans.read},
+                reads={"orphans": operator.orphans.read, "preview": operator.previews.read},
                 probes=_probes(operator),
                 metrics=operator.metrics.render,
             )

@@ -15,19 +15,14 @@ import orjson
 from aiohttp import web
 
 from neon_tenants.neon.errors import NeonError
+from neon_tenants.question import BadQuestionError, Question
 
 logger = logging.getLogger(__name__)
 
-Question: TypeAlias = Mapping[str, Any]
-"""The query's parameters, or the JSON object of a POST, for what is too much for a query."""
 Read: TypeAlias = Callable[[Question], Awaitable[Any]]
 """Answers a question with JSON. Raises BadQuestionError and NeonError."""
 Probe: TypeAlias = Callable[[], str | None]
 """What is wrong, in a sentence; None when all is well."""
-
-
-class BadQuestionError(Exception):
-    """The question cannot be answered; the message says how to ask."""
 
 
 @asynccontextmanager

@@ -12,24 +12,25 @@ from neon_tenants.cli.output import as_csv, as_table
 from neon_tenants.cli.reading import ReadError, Source
 from neon_tenants.core.failure import Done
 from neon_tenants.neon.errors import unreachable
+from neon_tenants.question import BadQuestionError, Question
 
 
-async def echo(question: serve.Question) -> Any:
+async def echo(question: Question) -> Any:
     return dict(question)
 
 
-async def refuse(_question: serve.Question) -> Any:
-    raise serve.BadQuestionError("Ask for a tier.")
+async def refuse(_question: Question) -> Any:
+    raise BadQuestionError("Ask for a tier.")
 
 
-async def neon_is_away(_question: serve.Question) -> Any:
+async def neon_is_away(_question: Question) -> Any:
     raise unreachable("Neon could not be reached to list projects.", Done.NO)
 
 
 READS = {"echo": echo, "refuse": refuse, "away": neon_is_away}
 
 
-async def ask(read: str, question: serve.Question | None = None, *, post: bool = False) -> Any:
+async def ask(read: str, question: Question | None = None, *, post: bool = False) -> Any:
     async with serve.serving("127.0.0.1:0", reads=READS, probes={}, metrics=lambda: b"") as address:
         source = Source(address, "ns", "service:http", None, None)
         return await asyncio.to_thread(source.ask, read, question, post=post)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from neon_tenants import __version__
+from neon_tenants.cli.preview import preview
 from neon_tenants.cli.run import run
 
 
@@ -14,4 +15,5 @@ def main() -> None:
     """One Neon Postgres project per TenantDatabase, held to its tier, exactly once."""
 
 
+main.add_command(preview)
 main.add_command(run)

@@ -17,7 +17,7 @@ import orjson
 
 from neon_tenants.kube.client import KubeClient, NoClusterError
 from neon_tenants.kube.errors import KubeError
-from neon_tenants.serve import Question
+from neon_tenants.question import Question
 from neon_tenants.settings import ENVIRONMENT_PREFIX
 
 TIMEOUT: Final = 900.0

@@ -1,0 +1,13 @@
+"""A question that the CLI asks the operator, and what is wrong with one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+Question: TypeAlias = Mapping[str, Any]
+"""The query's parameters, or the JSON object of a POST, for what is too much for a query."""
+
+
+class BadQuestionError(Exception):
+    """The question cannot be answered; the message says how to ask."""
