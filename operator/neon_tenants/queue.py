@@ -210,7 +210,6 @@ class Queue:
 
     def _finished(self, key: Key, again: Again) -> None:
         self._moved = _now()
-        self._moved = _now()
         entry = self._entries[key]
         entry.running = False
         entry.seen = max(entry.seen, again.version)

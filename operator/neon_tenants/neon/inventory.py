@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +23,10 @@ from neon_tenants.neon.errors import unreachable
 
 GATHER: Final = 0.25
 """Seconds between two lists while several wait. Who waits alone never waits for this."""
+CROWD: Final = 8
+MAX_GATHER: Final = 1.0
+"""Once a list has served several, the next begins when so many wait, or after so many seconds. So it is a
+matter of counts, and not of how fast the machine is, that a list serves many."""
 MAX_PAGES: Final = 2500
 """A list longer than a million projects is a server that repeats itself."""
 
@@ -44,6 +48,14 @@ class _Round:
         self.task = task
         self.waiting = 0
         self.whole = False
+        self.crowded = asyncio.Event()
+
+    def join(self, *, whole: bool) -> None:
+        """One more waits."""
+        self.waiting += 1
+        self.whole |= whole
+        if self.waiting >= CROWD:
+            self.crowded.set()
 
 
 class _Rounds:
@@ -55,6 +67,8 @@ class _Rounds:
         self.one_at_a_time = asyncio.Lock()
         self.began = 0.0
         """When the last one began."""
+        self.served = 0
+        """How many it served."""
 
 
 class Inventory:
@@ -114,8 +128,7 @@ class Inventory:
             task.add_done_callback(_seen)
             rounds.next = _Round(task)
         joined = rounds.next
-        joined.waiting += 1
-        joined.whole |= whole
+        joined.join(whole=whole)
         try:
             # One waiter's cancellation is not the others'.
             return await asyncio.shield(joined.task)
@@ -136,14 +149,21 @@ class Inventory:
         async with rounds.one_at_a_time:
             assert rounds.next is not None
             if rounds.next.waiting > 1:
-                # A crowd: let more of it join, so that the budget goes to creates and not to lists.
-                await asyncio.sleep(max(rounds.began + GATHER - self._clock(), 0.0))
+                await self._gather(rounds, rounds.next)
             current, rounds.next = rounds.next, None
-            rounds.began = self._clock()
+            rounds.began, rounds.served = self._clock(), current.waiting
             listing = await self._list(MAX_PAGES if current.whole else current.waiting)
             if listing and (self._latest is None or listing.began > self._latest.began):
                 self._latest = listing
             return listing
+
+    async def _gather(self, rounds: _Rounds, crowd: _Round) -> None:
+        """Lets more of a crowd join, so that the budget goes to creates and not to lists."""
+        await asyncio.sleep(max(rounds.began + GATHER - self._clock(), 0.0))
+        if rounds.served > 1:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(rounds.began + MAX_GATHER - self._clock(), 0.0)):
+                    await crowd.crowded.wait()
 
     async def _list(self, worth_pages: int) -> Listing | None:
         """A complete list, or None as soon as it proves longer than it is worth."""
