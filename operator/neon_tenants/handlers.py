@@ -22,8 +22,10 @@ from neon_tenants.core.key import Key
 from neon_tenants.core.lane import Lane, lane_of
 from neon_tenants.core.observed import is_pending, is_settled
 from neon_tenants.core.record import Record
+from neon_tenants.fleet.operations import Operations
 from neon_tenants.fleet.rollout import Rollouts
 from neon_tenants.kube.client import Login
+from neon_tenants.kube.fleet_operations import parse_operation
 from neon_tenants.kube.tenants import parse_tenant, parse_tier
 from neon_tenants.memory import Memory
 from neon_tenants.pulse import Pulse
@@ -49,8 +51,10 @@ class Triggers:
         roster: Roster,
         memory: Memory,
         rollouts: Rollouts,
+        operations: Operations,
         became_ready: Callable[[Record], None],
     ) -> None:
+        self._operations = operations
         self._queue = queue
         self._roster = roster
         self._memory = memory
@@ -83,6 +87,17 @@ class Triggers:
         if not is_settled(tenant, tier, admitted=False):
             self._queue.add(key, lane_of(tenant, tier), version=tenant.version)
 
+    def operation(self, kind: str | None, body: Mapping[str, Any]) -> None:
+        """A FleetOperation was listed, changed or is gone."""
+        if kind == "DELETED":
+            self._operations.gone(body["metadata"]["name"])
+            return
+        try:
+            self._operations.told(parse_operation(body))
+        except ValidationError:
+            name = body["metadata"]["name"]
+            logger.warning("A FleetOperation of another version is left alone.", extra={"operation": name})
+
     def tier(self, kind: str | None, body: Mapping[str, Any]) -> None:
         """A DatabaseTier was listed, changed or is gone. A rollout brings its change to those who have it;
         those who wait for it without having it are looked at now.
@@ -106,7 +121,8 @@ def streams(namespaces: Iterable[str]) -> frozenset[str]:
     """The paths that are watched, with these namespaces or, where there are none, all."""
     base = f"/apis/{names.API_VERSION}"
     tenants = [f"{base}/namespaces/{namespace}/{names.TENANT_DATABASES}" for namespace in namespaces]
-    return frozenset(tenants or [f"{base}/{names.TENANT_DATABASES}"]) | {f"{base}/{names.DATABASE_TIERS}"}
+    fleet = {f"{base}/{names.DATABASE_TIERS}", f"{base}/{names.FLEET_OPERATIONS}"}
+    return frozenset(tenants or [f"{base}/{names.TENANT_DATABASES}"]) | fleet
 
 
 def registry(
@@ -137,6 +153,10 @@ def registry(
     @kopf.on.event(names.GROUP, names.VERSION, names.TENANT_DATABASES, registry=handlers, id="tenant")
     async def tenant(event: kopf.RawEvent, **_: Any) -> None:
         triggers.tenant(event["type"], event["object"])
+
+    @kopf.on.event(names.GROUP, names.VERSION, names.FLEET_OPERATIONS, registry=handlers, id="operation")
+    async def operation(event: kopf.RawEvent, **_: Any) -> None:
+        triggers.operation(event["type"], event["object"])
 
     @kopf.on.event(names.GROUP, names.VERSION, names.DATABASE_TIERS, registry=handlers, id="tier")
     async def tier(event: kopf.RawEvent, **_: Any) -> None:

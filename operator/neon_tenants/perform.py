@@ -220,6 +220,9 @@ class Performer:
         project, operations = await self._neon.rename_project(step.project_id, step.name)
         if observed.tenant.deleting:
             return replace(observed, lookup=None)
+        if step.name == observed.marker.released_name:
+            # Not ours any more: its operations are none that we wait for.
+            return replace(observed, lookup=_looked_up(observed).with_project(project))
         lookup = _looked_up(observed).with_project(project)
         return self._started(replace(observed, lookup=lookup), operations)
 
@@ -265,6 +268,10 @@ class Performer:
     async def _own_secret(self, _step: steps.OwnSecret, observed: Observed) -> Observed:
         assert isinstance(observed.secret, Ours)
         return _with_secret(observed, await self._secrets.own(observed.tenant, observed.secret.found))
+
+    @perform.register
+    async def _add_finalizer(self, _step: steps.AddFinalizer, observed: Observed) -> Observed:
+        return replace(observed, tenant=await self._tenants.add_finalizer(observed.tenant))
 
     @perform.register
     async def _remove_finalizer(self, _step: steps.RemoveFinalizer, observed: Observed) -> Observed:

@@ -21,6 +21,7 @@ import kopf
 
 from neon_tenants import handlers, serve
 from neon_tenants.api import names
+from neon_tenants.api.fleet_operation import Operation
 from neon_tenants.core.again import Again
 from neon_tenants.core.brake import BrakeLimits
 from neon_tenants.core.health import Signs, not_alive, not_ready
@@ -28,16 +29,21 @@ from neon_tenants.core.key import Key
 from neon_tenants.core.lane import Lane
 from neon_tenants.core.record import Record
 from neon_tenants.fleet.brake import Brake
+from neon_tenants.fleet.confirmations import Confirmations
 from neon_tenants.fleet.gauges import Gauges, Parts
+from neon_tenants.fleet.operations import Deed, Operations
+from neon_tenants.fleet.orphan_removal import OrphanRemoval
 from neon_tenants.fleet.orphans import Orphans
 from neon_tenants.fleet.pauses import Pauses
 from neon_tenants.fleet.preview import Previews
+from neon_tenants.fleet.rebinding import Rebinding
 from neon_tenants.fleet.rollout import Rollouts
 from neon_tenants.fleet.sweep import Sweep, trickle
 from neon_tenants.fleet.usage import UsageReader
 from neon_tenants.kube.client import KubeClient
 from neon_tenants.kube.errors import KubeError
 from neon_tenants.kube.events import Events
+from neon_tenants.kube.fleet_operations import FleetOperations
 from neon_tenants.kube.namespaces import Namespaces
 from neon_tenants.kube.secrets import Secrets
 from neon_tenants.kube.state import State
@@ -83,6 +89,7 @@ class Operator:
     pulse: Pulse
     pauses: Pauses
     brake: Brake
+    operations: Operations
     metrics: Metrics
     sweep: Sweep
     orphans: Orphans
@@ -168,6 +175,36 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
             clock=clock,
             wall_time=_wall_time,
         )
+        rebinding = Rebinding(
+            cluster=settings.cluster_id,
+            namespaces=settings.watch_namespaces,
+            tenants=tenants,
+            neon=neon,
+            alive=alive,
+            deleted=Inventory(neon, clock, recoverable=True),
+            roster=roster,
+            queue=queue,
+            pause=pauses.of,
+            clock=clock,
+        )
+        operations = Operations(
+            store=FleetOperations(kube),
+            deeds=_deeds(
+                rebinding,
+                OrphanRemoval(
+                    cluster=settings.cluster_id,
+                    kube=kube,
+                    tenants=tenants,
+                    neon=neon,
+                    roster=roster,
+                    epoch=time.time,
+                ),
+                Confirmations(brake=brake, pauses=pauses, rollouts=rollouts),
+            ),
+            cluster=settings.cluster_id,
+            blocked=lambda: pauses.everywhere,
+            wall_time=_wall_time,
+        )
         reconciler = Reconciler(
             identity=identity,
             tenants=tenants,
@@ -232,11 +269,25 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
             pulse,
             pauses,
             brake,
+            operations,
             metrics,
             sweep,
             orphans,
             previews,
         )
+
+
+def _deeds(
+    rebinding: Rebinding, orphans: OrphanRemoval, confirmations: Confirmations
+) -> dict[Operation, Deed]:
+    return {
+        Operation.REBIND: rebinding.rebind,
+        Operation.UNDELETE: rebinding.undelete,
+        Operation.DELETE_ORPHANS: orphans.remove,
+        Operation.RELEASE_DELETIONS: confirmations.release_deletions,
+        Operation.RESUME_ROLLOUT: confirmations.resume_rollout,
+        Operation.CONFIRM_API_SERVER: confirmations.confirm_api_server,
+    }
 
 
 def _limits(settings: Settings) -> BrakeLimits:
@@ -282,6 +333,7 @@ async def _watch(operator: Operator, stop: asyncio.Event, ready: asyncio.Event |
         queue=operator.queue,
         roster=operator.roster,
         memory=operator.memory,
+        operations=operator.operations,
         became_ready=lambda record: operator.metrics.became_ready(time.time() - record.created),
         rollouts=operator.rollouts,
     )
@@ -384,6 +436,7 @@ async def _chores(operator: Operator) -> AsyncIterator[set[asyncio.Task[None]]]:
         asyncio.create_task(operator.rollouts.run()),
         asyncio.create_task(operator.sweep.run(operator.settings.sweep_interval, random.random)),
         asyncio.create_task(trickle(operator.roster, operator.queue, operator.settings.resync_interval)),
+        asyncio.create_task(operator.operations.run()),
     }
     try:
         yield tasks

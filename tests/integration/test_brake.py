@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -42,6 +43,10 @@ async def until_held(scene: Scene, number: int) -> list[str]:
     return await until(look, f"{number} deletions are held")
 
 
+async def release(scene: Scene, name: str = "release", **spec: Any) -> Object:
+    return await scene.operate(name, "ReleaseDeletions", **spec)
+
+
 async def test_more_deletions_than_the_limit_are_held_and_their_logins_work(scene: Scene) -> None:
     await scene.start_operator(**SETTINGS)
     await create_all(scene)
@@ -53,6 +58,19 @@ async def test_more_deletions_than_the_limit_are_held_and_their_logins_work(scen
     event = await scene.cluster.until_event("DeletionHeld")
     assert event["type"] == "Warning"
     await scene.until_logged("the brake holds further deletions")
+
+
+async def test_a_release_lets_go_what_was_marked_and_the_count_begins_anew(unconnected: Scene) -> None:
+    await unconnected.start_operator(**SETTINGS)
+    await create_all(unconnected)
+    await delete_all(unconnected)
+    await until_held(unconnected, len(NAMES) - LIMIT)
+    done = await release(unconnected)
+    assert done["status"]["phase"] == "Succeeded"
+    assert done["status"]["results"][0]["message"].startswith(f"{len(NAMES) - LIMIT} held deletions")
+    for name in NAMES:
+        await unconnected.cluster.until_gone("TenantDatabase", name)
+    assert unconnected.projects() == []
 
 
 async def test_a_restart_in_between_keeps_the_count(unconnected: Scene) -> None:
@@ -106,6 +124,17 @@ async def test_what_is_retained_is_not_counted(unconnected: Scene) -> None:
     for name in NAMES:
         await unconnected.cluster.until_gone("TenantDatabase", name)
     assert len(unconnected.projects()) == len(NAMES)
+
+
+async def test_a_deleted_namespace_is_braked_too(unconnected: Scene) -> None:
+    await unconnected.start_operator(**SETTINGS)
+    await create_all(unconnected)
+    await unconnected.cluster.delete("Namespace", unconnected.namespace)
+    await until_held(unconnected, len(NAMES) - LIMIT)
+    assert len(unconnected.projects()) == len(NAMES) - LIMIT
+    await release(unconnected)
+    await unconnected.cluster.until_gone("Namespace", unconnected.namespace)
+    assert unconnected.projects() == []
 
 
 @pytest.mark.parametrize("scope", ["deletions_per_tier", "deletions_per_namespace"])

@@ -19,6 +19,7 @@ from neon_tenants.core.observed import Observed
 from neon_tenants.core.project import ComputeSettings, Operation, Progress
 from neon_tenants.core.secret import Conflict, Foreign, LeftBehind
 from neon_tenants.core.steps import (
+    AddFinalizer,
     CreateProject,
     CreateSecret,
     DeclareIntent,
@@ -138,6 +139,17 @@ STEPS: dict[str, tuple[Observed, Step]] = {
         DeclareIntent(),
     ),
     # --- _bound
+    "bound 1 a bound resource is held by our finalizer": (
+        a.bound(tenant=a.tenant(finalizers=())),
+        AddFinalizer(),
+    ),
+    "bound 1 a project that was given up is released, and no duplicate": (
+        a.bound(
+            lookup=a.lookup(a.project(), a.project("younger-2")),
+            tenant=a.tenant(status=a.status(released_projects=["younger-2"])),
+        ),
+        RenameProject("younger-2", a.MARKER.released_name),
+    ),
     "bound 1 a project that was renamed by hand gets its name back": (
         a.bound(
             tenant=a.tenant(status=a.status()),

@@ -28,6 +28,7 @@ from neon_tenants.core.secret import (
     state_of,
 )
 from neon_tenants.core.steps import (
+    AddFinalizer,
     CreateProject,
     CreateSecret,
     DeclareIntent,
@@ -183,6 +184,7 @@ WRITES = (
     UpdateProject,
     UpdateEndpoint,
     DeleteProject,
+    AddFinalizer,
     DeclareIntent,
     CreateSecret,
     UpdateSecret,
@@ -348,6 +350,8 @@ def performed(step: Step, world: Observed, neon: dict[str, Project]) -> Observed
             assert isinstance(world.secret, Ours)
             owned: SecretObject = replace(world.secret.found, owner_uids=(a.UID,))
             return replace(world, secret=state_of(owned, uid=a.UID, name="acme"))
+        case AddFinalizer():
+            return replace(world, tenant=replace(world.tenant, finalizers=(names.FINALIZER,)))
         case RemoveFinalizer():
             return replace(world, tenant=replace(world.tenant, finalizers=()))
         case _:

@@ -66,6 +66,15 @@ STEPS: dict[str, tuple[Observed, Step]] = {
         deleted({"tier": "free"}, tier=a.tier(deletionPolicy="Delete"), lookup=a.lookup(a.project())),
         DeleteProject("cool-project-1"),
     ),
+    "8 a project that was given up is released, whatever the policy": (
+        deleted(
+            tenant=a.tenant(
+                DELETE, deleting=True, status=a.status(project_id="two", released_projects=["cool-project-1"])
+            ),
+            lookup=a.lookup(a.project()),
+        ),
+        RenameProject("cool-project-1", a.MARKER.released_name),
+    ),
     "9 a retained project is renamed to nobody's": (
         deleted(RETAIN, lookup=a.lookup(a.project())),
         RenameProject("cool-project-1", a.MARKER.released_name),

@@ -79,8 +79,8 @@ class FleetOperationSpec(Model):
         max_length=MAX_TARGETS,
         description="Rebind and Undelete: namespace/name, or namespace/name=project-id where several "
         "projects come into question or the resource has one already. DeleteOrphans: project-id, or "
-        "project-id=released for one that a resource released with its data. ResumeRollout: "
-        "tier@generation. ConfirmApiServer: the code of the operator's message.",
+        "project-id=released for one that a resource released with its data. "
+        "ResumeRollout: tier@generation. ConfirmApiServer: the code of the operator's message.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
     dry_run: bool | None = Field(

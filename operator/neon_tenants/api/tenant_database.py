@@ -278,6 +278,13 @@ class TenantDatabaseStatus(Model):
     binding: Binding | None = Field(default=None, description="The connection Secret.")
     suspended: bool | None = Field(default=None, description="Whether every compute is disabled.")
     usage: Usage | None = Field(default=None, description="What is used of each quota.")
+    released_projects: list[Annotated[str, Field(max_length=64)]] = Field(
+        default_factory=list,
+        max_length=8,
+        description="Projects that this resource gave up when an earlier one was bound in their place. They "
+        "are released with their data, and never deleted.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
     last_handled_reconcile_at: str | None = Field(
         default=None,
         max_length=1024,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from neon_tenants.api import names
 from neon_tenants.core.marker import start_empty_token
@@ -11,6 +11,9 @@ from neon_tenants.core.observed import Lookup, Observed
 from neon_tenants.core.project import Project
 from neon_tenants.core.secret import Ours
 from neon_tenants.core.steps import LookUpDeleted, ReadCertificate
+
+MAX_RELEASED: Final = 8
+"""Projects that a resource may give up for earlier ones; the status keeps their ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,8 @@ class Bound:
     project: Project
     duplicates: tuple[Project, ...] = ()
     """Proven to be ours too, and never published: to be deleted."""
+    released: tuple[Project, ...] = ()
+    """Given up for this one, and to be renamed: they are never duplicates."""
     suspects: tuple[Project, ...] = ()
     """They bear our name but were not proven to be ours, or were published: to be reported."""
 
@@ -104,8 +109,12 @@ def _bound(observed: Observed, lookup: Lookup, project: Project) -> Bound | Read
     published = observed.secret.project_id if isinstance(observed.secret, Ours) else None
     duplicates: list[Project] = []
     suspects: list[Project] = []
+    released: list[Project] = []
     for other in _exact(observed, lookup):
         if other.id == project.id:
+            continue
+        if other.id in observed.tenant.status.released_projects:
+            released.append(other)
             continue
         if other.id not in observed.certificates:
             return ReadCertificate(other.id)
@@ -116,7 +125,7 @@ def _bound(observed: Observed, lookup: Lookup, project: Project) -> Bound | Read
             and certificate.uid == observed.tenant.uid
         )
         (duplicates if born_ours and other.id != published else suspects).append(other)
-    return Bound(project, tuple(duplicates), tuple(suspects))
+    return Bound(project, tuple(duplicates), tuple(released), tuple(suspects))
 
 
 def _missing(lookup: Lookup, project_id: str) -> Missing | LookUpDeleted:

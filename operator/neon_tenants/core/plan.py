@@ -27,6 +27,7 @@ from neon_tenants.core.project import (
 from neon_tenants.core.resize import waiting, waits
 from neon_tenants.core.secret import Absent, Conflict, Foreign, LeftBehind, Ours, differs, render
 from neon_tenants.core.steps import (
+    AddFinalizer,
     CreateProject,
     CreateSecret,
     DeclareIntent,
@@ -154,8 +155,9 @@ def _lost(identity: Missing | Stranger | Predecessors) -> Rest:
             count = "A database" if few else f"{len(identity.projects)} databases"
             message = (
                 f"{count} of an earlier resource of this name still stands on Neon, with its data; nothing "
-                "new is made. An administrator can bind it again by renaming it. To start with an empty "
-                f"database and leave it aside, set the annotation {names.START_EMPTY}={identity.token}."
+                "new is made. An administrator can bind it again: `neon-tenant-operator rebind`. To start "
+                "with an empty database and leave it aside, set the annotation "
+                f"{names.START_EMPTY}={identity.token}."
             )
             return Rest(
                 Reason.PREVIOUS_PROJECT_FOUND, message, available=False, stalled=True, again=STALLED_AGAIN
@@ -208,6 +210,8 @@ def _bound(observed: Observed, bound: Bound) -> Step:
 
     | # | observed | step |
     |---|---|---|
+    | 1 | not held by our finalizer | AddFinalizer |
+    | 1 | a project that was given up for it bears our name | RenameProject to the released name |
     | 1 | its name is not the marker | RenameProject |
     | 2 | a proven duplicate | DeleteProject |
     | 3 | operations pending, not due for a look | Wait |
@@ -250,6 +254,10 @@ def _wanted(observed: Observed, project: Project) -> Limits | Refusal | None:
 
 
 def _ownership(observed: Observed, bound: Bound) -> Step | None:
+    if not observed.tenant.has_finalizer:
+        return AddFinalizer()
+    if bound.released:
+        return RenameProject(bound.released[0].id, observed.marker.released_name)
     if bound.project.name != observed.marker.project_name:
         name = observed.marker.project_name
         drift = (of_name(name, bound.project.name),) if observed.held else ()

@@ -53,6 +53,7 @@ def next_step(observed: Observed) -> Step:
     | 5 | Neon not looked at since the last step | LookUp, fresh |
     | 6 | the recorded project bears another name, certificate not read | ReadCertificate |
     | 7 | ... it proves not ours, and the policy is Delete | Rest NotOurs: held |
+    | 8 | a project that it gave up for an earlier one bears its name | RenameProject to the released name |
     | 8 | a project of ours, policy Delete | DeleteProject |
     | 9 | a project of ours, policy Retain | RenameProject to the released name |
     | 10 | a POST may still be under way | Wait Deleting |
@@ -101,7 +102,11 @@ def _projects(observed: Observed, lookup: Lookup) -> Step | None:
                 stalled=True,
                 again=HELD_AGAIN,
             )
-    ours = next((p for p in lookup.projects if p.name == observed.marker.project_name), None)
+    given_up = observed.tenant.status.released_projects
+    exact = [project for project in lookup.projects if project.name == observed.marker.project_name]
+    if kept := next((project for project in exact if project.id in given_up), None):
+        return RenameProject(kept.id, observed.marker.released_name)
+    ours = next(iter(exact), None)
     return _let_go(observed, ours, policy) if ours else None
 
 

@@ -133,6 +133,11 @@ class OwnSecret:
 
 
 @dataclass(frozen=True, slots=True)
+class AddFinalizer:
+    """Hold the resource as long as its project stands, where no create of ours did so."""
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveFinalizer:
     """Let the resource go."""
 
@@ -179,6 +184,8 @@ Read: TypeAlias = (
     LookUp | LookUpDeleted | ReadCertificate | ReadProject | ReadEndpoints | ReadOperations | ReadConnection
 )
 NeonWrite: TypeAlias = CreateProject | RenameProject | UpdateProject | UpdateEndpoint | DeleteProject
-KubeWrite: TypeAlias = DeclareIntent | CreateSecret | UpdateSecret | OwnSecret | RemoveFinalizer
+KubeWrite: TypeAlias = (
+    DeclareIntent | CreateSecret | UpdateSecret | OwnSecret | AddFinalizer | RemoveFinalizer
+)
 Pause: TypeAlias = Rest | Wait | Leave
 Step: TypeAlias = Read | NeonWrite | KubeWrite | Pause

@@ -97,6 +97,10 @@ class Brake:
             if self._limits.of(mark) and core.held_by(self._ledger, mark) is not None
         ]
 
+    def held_until(self, until: float) -> int:
+        """How many of them were marked up to then."""
+        return sum(record.marked is not None and record.marked <= until for record in self.held_records())
+
     async def load(self) -> None:
         """Reads what is stored, as at the start.
 
@@ -113,7 +117,7 @@ class Brake:
             KubeError: it could not be stored; the brake holds on.
         """
         self._state.forget()
-        held = [record for record in self.held_records() if record.marked is not None]
+        held, released = self.held_records(), self.held_until(until)
         stored = await self._state.change(
             _KEY, lambda text: core.encode(core.release(core.decode(text), until))
         )
@@ -121,7 +125,7 @@ class Brake:
         logger.warning("A person released the held deletions.", extra={"held": len(held)})
         for record in held:
             self._queue.add(record.key, Lane.DELETE)
-        return sum(record.marked <= until for record in held if record.marked is not None)
+        return released
 
     def figures(self) -> BrakeFigures:
         """How the brake stands."""

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from neon_tenants.api.database_tier import RolloutStatus
 from neon_tenants.core import rollout, tier_status
 from neon_tenants.core.entitlement import Tier
 from neon_tenants.core.harm import EITHER, survey
@@ -106,6 +107,17 @@ class Rollouts:
             CannotGoOnError: there is no such rollout.
             KubeError: the tier's status could not be written.
         """
+        tier, status = self.check(name, generation)
+        confirmed = tier.status.model_copy(update={"rollout": rollout.let_go(status, status.failed)})
+        self._roster.put_tier(await self._tiers.write_status(tier, confirmed))
+        self.note(name)
+
+    def check(self, name: str, generation: int) -> tuple[Tier, RolloutStatus]:
+        """The rollout that a person would let go.
+
+        Raises:
+            CannotGoOnError: there is no such rollout.
+        """
         tier = self._roster.tier(name)
         if tier is None:
             raise CannotGoOnError(f"There is no DatabaseTier {name}.")
@@ -115,9 +127,7 @@ class Rollouts:
                 f"The tier {name} is at generation {tier.generation}, and a confirmation names the one that "
                 "it lets go. Look at the tier's conditions again."
             )
-        confirmed = tier.status.model_copy(update={"rollout": rollout.let_go(status, status.failed)})
-        self._roster.put_tier(await self._tiers.write_status(tier, confirmed))
-        self.note(name)
+        return tier, status
 
     async def run(self) -> None:
         """Looks at what has changed, at most once in `TICK`; never ends by itself."""

@@ -155,11 +155,7 @@ class Tenants:
 
     async def declare(self, tenant: Tenant, intent: Intent) -> Tenant:
         """Finalizer and intent in one compare-and-swap. Whoever wins it may create (protocol, rule 3)."""
-        operations: list[dict[str, Any]] = []
-        if not tenant.finalizers:
-            operations.append(_add("/metadata/finalizers", [names.FINALIZER]))
-        elif not tenant.has_finalizer:
-            operations.append(_add("/metadata/finalizers/-", names.FINALIZER))
+        operations = _finalizer(tenant)
         if not tenant.annotations:
             operations.append(_add("/metadata/annotations", {}))
         operations.append(_add(f"/metadata/annotations/{_pointer(names.INTENT)}", intent.encode()))
@@ -169,6 +165,36 @@ class Tenants:
         """Replaces the status."""
         operations = [_add("/status", core_status.as_json(status))]
         return await self._patch("write the status", tenant, operations, path=f"{_TENANT}/status")
+
+    async def add_finalizer(self, tenant: Tenant) -> Tenant:
+        """Holds the resource until we let it go."""
+        return await self._patch("add the finalizer", tenant, _finalizer(tenant))
+
+    async def bind(self, tenant: Tenant, project_id: str) -> Tenant:
+        """Records another project as the tenant's; the next pass renames both. Nobody else can write this.
+
+        The one that it had is noted with the same write, so that it is never taken for a duplicate.
+        """
+        had = tenant.status.project_id
+        released = [id_ for id_ in tenant.status.released_projects if id_ != project_id]
+        if had is not None and had != project_id:
+            released.append(had)
+        bound = tenant.status.model_copy(
+            update={
+                "project_id": project_id,
+                "released_projects": released,
+                # All that was told of the other project.
+                "branch_id": None,
+                "endpoint_id": None,
+                "host": None,
+                "region": None,
+                "postgres_version": None,
+                "tier": None,
+                "binding": None,
+                "suspended": None,
+            }
+        )
+        return await self.write_status(tenant, bound)
 
     async def remove_finalizer(self, tenant: Tenant) -> None:
         """Lets the resource go."""
@@ -191,6 +217,12 @@ class Tenants:
             content_type=JSON_PATCH,
         )
         return parse_tenant(body)
+
+
+def _finalizer(tenant: Tenant) -> list[dict[str, Any]]:
+    if not tenant.finalizers:
+        return [_add("/metadata/finalizers", [names.FINALIZER])]
+    return [] if tenant.has_finalizer else [_add("/metadata/finalizers/-", names.FINALIZER)]
 
 
 def _add(path: str, value: Any) -> dict[str, Any]:

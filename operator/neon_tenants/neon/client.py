@@ -198,6 +198,12 @@ class NeonClient:
         except NotFoundError:
             return
 
+    async def recover_project(self, project_id: str) -> Project:
+        """Brings back a project that was deleted within the last 7 days, with its data and password."""
+        request = Request("recover the project", "POST", "/projects/{}/recover", (project_id,))
+        answer = await self._http.call(request, models.ProjectAnswer)
+        return answer.project.core(complete=True)
+
     # --- what is in a project ------------------------------------------------------------------
 
     async def certificate(self, project_id: str) -> Certificate | None:

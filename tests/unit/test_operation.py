@@ -1,0 +1,128 @@
+"""An administrator's operation, target by target: what is understood, chosen and refused."""
+
+from __future__ import annotations
+
+import pytest
+
+import builders as a
+from neon_tenants.api.fleet_operation import (
+    MAX_MESSAGE,
+    FleetOperationSpec,
+    FleetOperationStatus,
+    Outcome,
+    Result,
+)
+from neon_tenants.core import operation
+from neon_tenants.core.key import Key
+from neon_tenants.core.operation import (
+    Asked,
+    End,
+    OrphanTarget,
+    PlaceTarget,
+    choose,
+    done,
+    failed,
+    orphan_of,
+    place_of,
+    refused_orphan,
+    skipped,
+)
+from neon_tenants.core.orphans import Kind, Orphan, Survey
+from neon_tenants.core.project import Project
+
+ONE, TWO = a.project("one"), a.project("two")
+
+
+def asked(name: str = "Rebind", *targets: str, results: tuple[Result, ...] = ()) -> Asked:
+    return Asked(
+        name="op",
+        uid=a.UID,
+        created=a.NOW,
+        generation=1,
+        spec=FleetOperationSpec.model_validate({"operation": name, "targets": list(targets)}),
+        status=FleetOperationStatus(results=list(results)),
+    )
+
+
+def test_a_restarted_process_goes_on_with_what_has_no_result() -> None:
+    told = asked("Rebind", "a/a", "a/b", "a/c", results=(done("").of("a/b"),))
+    assert told.left == ("a/a", "a/c")
+    assert asked("ReleaseDeletions").left == (operation.ALL,)
+
+
+def test_results_are_counted_and_bounded() -> None:
+    results = [done("").of("a"), skipped("").of("b"), failed("x" * 1000).of("c"), failed("").of("d")]
+    counts = operation.counts(9, results)
+    assert (counts.total, counts.done, counts.skipped, counts.failed) == (9, 1, 1, 2)
+    assert len(results[2].message) == MAX_MESSAGE
+
+
+PLACES = {
+    "ns/acme": PlaceTarget(Key("ns", "acme"), None),
+    "ns/acme.eu=cool-project-1": PlaceTarget(Key("ns", "acme.eu"), "cool-project-1"),
+    "acme": None,
+    "ns/../acme": None,
+    "ns/acme=": None,
+    "NS/acme": None,
+}
+
+
+@pytest.mark.parametrize(("target", "place"), PLACES.items(), ids=PLACES.keys())
+def test_a_place_is_understood_or_refused(target: str, place: PlaceTarget | None) -> None:
+    found = place_of(target)
+    assert found == place if place else isinstance(found, End)
+
+
+def test_a_tier_is_named_with_its_generation() -> None:
+    assert operation.tier_of("pro@7") == ("pro", 7)
+    assert isinstance(operation.tier_of("pro"), End)
+
+
+def test_an_orphan_is_named_alone_or_as_released() -> None:
+    assert orphan_of("cool-1") == OrphanTarget("cool-1", released=False)
+    assert orphan_of("cool-1=released") == OrphanTarget("cool-1", released=True)
+    assert isinstance(orphan_of("cool-1=other"), End)
+
+
+CHOICES: dict[str, tuple[tuple[str | None, str | None, bool], list[Project], Project | Outcome]] = {
+    "it has the named one": (("one", "one", False), [TWO], Outcome.SKIPPED),
+    "it has its earlier one": (("one", None, True), [TWO], Outcome.SKIPPED),
+    "it has one of its own": (("one", None, False), [TWO], Outcome.FAILED),
+    "the named one, in place of its own": (("one", "two", False), [TWO], TWO),
+    "the named one": ((None, "two", False), [ONE, TWO], TWO),
+    "a named one that is not of its place": ((None, "three", False), [ONE], Outcome.FAILED),
+    "the only one": ((None, None, False), [ONE], ONE),
+    "none": ((None, None, False), [], Outcome.FAILED),
+    "several": ((None, None, False), [ONE, TWO], Outcome.FAILED),
+}
+
+
+@pytest.mark.parametrize(("facts", "candidates", "expected"), CHOICES.values(), ids=CHOICES.keys())
+def test_a_resource_gets_the_project(
+    facts: tuple[str | None, str | None, bool], candidates: list[Project], expected: Project | Outcome
+) -> None:
+    own, named, returned = facts
+    choice = choose(candidates, own=own, named=named, returned=returned, what="earlier")
+    assert (choice.outcome if isinstance(choice, End) else choice) == expected
+
+
+def orphan(kind: Kind) -> Survey:
+    return Survey((Orphan("one", "name", kind, "ns", "acme", a.OTHER_UID, 9000.0),), ())
+
+
+NAMED, AS_RELEASED = OrphanTarget("one", released=False), OrphanTarget("one", released=True)
+REFUSED: dict[str, tuple[Survey, OrphanTarget, bool, bool]] = {
+    "not proven to be of this cluster": (orphan(Kind.ORPHAN), NAMED, False, True),
+    "owned, or too young": (Survey((), ()), NAMED, True, True),
+    "a resource of its name stands": (orphan(Kind.CLAIMABLE), AS_RELEASED, True, True),
+    "released, and not named so": (orphan(Kind.RELEASED), NAMED, True, True),
+    "released, and named so": (orphan(Kind.RELEASED), AS_RELEASED, True, False),
+    "an orphan": (orphan(Kind.ORPHAN), NAMED, True, False),
+}
+
+
+@pytest.mark.parametrize(("survey", "target", "ours", "refused"), REFUSED.values(), ids=REFUSED.keys())
+def test_only_a_true_orphan_is_deleted(
+    survey: Survey, target: OrphanTarget, ours: bool, refused: bool
+) -> None:
+    assert (refused_orphan(survey, target, ours=ours) is not None) is refused
