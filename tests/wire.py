@@ -31,7 +31,7 @@ class Write:
     def kind(self) -> str:
         """Its name without ids: POST secrets, PATCH tenantdatabases/status, DELETE projects."""
         parts = [part for part in self.path.split("/") if part]
-        for resource in ("tenantdatabases", "secrets", "events", "projects", "configmaps"):
+        for resource in ("tenantdatabases", "secrets", "events", "projects", "configmaps", "databasetiers"):
             if resource in parts:
                 rest = parts[parts.index(resource) + 1 :]
                 return f"{self.method} {resource}" + ("/status" if rest[-1:] == ["status"] else "")

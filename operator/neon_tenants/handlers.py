@@ -104,12 +104,13 @@ class Triggers:
         """
         name = body["metadata"]["name"]
         self._rollouts.note(name)
+        is_new = self._roster.tier(name) is None
         if kind == "DELETED":
             self._roster.drop_tier(name)
         elif not self._roster.put_tier(parse_tier(body)):
             return
         for key in self._roster.tenants_of(name):
-            if not self._waits_for_rollout(key):
+            if is_new or not self._waits_for_rollout(key):
                 self._queue.add(key, Lane.ROLLOUT)
 
     def _waits_for_rollout(self, key: Key) -> bool:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
+import sys
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import psycopg
+import yaml
 
 from cluster import Object, condition, until
 from neon_sandbox.emulator import Script
-from scene import OPERATOR_USER, Scene, example_tier
+from scene import OPERATOR_USER, Scene, example_tier, query
 
 PROJECT = "/projects/{project_id}"
 ENDPOINT = "/projects/{project_id}/endpoints/{endpoint_id}"
@@ -284,3 +290,114 @@ async def test_a_restart_in_the_middle_loses_no_progress(unconnected: Scene) -> 
     assert await generations(unconnected) == {generation: 30}
     # Two workers: what they had begun may be looked at anew, and is not done again.
     assert patched(unconnected, 200).total() == 30
+
+
+async def test_a_size_changes_when_its_compute_is_idle_and_the_rest_at_once(unconnected: Scene) -> None:
+    await unconnected.start_operator(idle_interval="1")
+    await crowd(unconnected, 4, rollout={"canaryPercent": 100})
+    compute = example_tier("pro")["compute"]
+    generation = await change(unconnected, compute=compute | {"maxCU": 4}, historyRetention="720h")
+    rollout = await until_rollout(unconnected, lambda r: r.get("waiting") == 4, "all wait to be idle")
+    assert (rollout["phase"], rollout["updated"], rollout["failed"]) == ("Rolling", 0, 0)
+    assert retention(unconnected) == {720 * 3600: 4}
+    tenant = await unconnected.cluster.tenant("t0")
+    assert tenant["status"]["tier"] == {
+        "name": unconnected.tiers["plan"],
+        "generation": generation,
+        "waiting": ["maxCU"],
+    }
+    assert condition(tenant, "Ready")["status"] == "True"
+    assert "as soon as it is idle" in condition(tenant, "Ready")["message"]
+    looks = ("GET", "/projects/{project_id}/endpoints")
+    looked = unconnected.requests(*looks)
+
+    async def looked_again() -> bool:
+        return unconnected.requests(*looks) >= looked + 8
+
+    await until(looked_again, "every compute was looked at twice more")
+    assert unconnected.requests("PATCH", ENDPOINT) == 0
+    unconnected.neon.clock.advance(3600)
+    await until_done(unconnected)
+    assert unconnected.requests("PATCH", ENDPOINT) == 4
+    assert sizes(unconnected) == {4: 4}
+    assert "waiting" not in (await unconnected.cluster.tenant("t0"))["status"]["tier"]
+
+
+def sizes(scene: Scene) -> Counter[float]:
+    return Counter(endpoint.max_cu for project in scene.neon.store for endpoint in project.endpoints.values())
+
+
+async def test_a_size_changes_immediately_where_the_tier_or_a_person_says_so(unconnected: Scene) -> None:
+    await unconnected.start_operator()
+    compute = example_tier("pro")["compute"]
+    await crowd(unconnected, 3, overrides={"compute": {"maxCU": 8}})
+    await unconnected.change("t0", overrides={"compute": {"maxCU": 3}})
+    await unconnected.cluster.until_ready("t0")
+    assert sizes(unconnected) == {2: 2, 3: 1}
+    await change(unconnected, compute=compute | {"maxCU": 4}, rollout={"compute": "Immediately"})
+    await until_done(unconnected)
+    assert sizes(unconnected) == {4: 2, 3: 1}
+    assert unconnected.requests("PATCH", ENDPOINT) == 3
+
+
+async def test_an_open_transaction_outlives_a_rollout_of_quotas(running: Scene) -> None:
+    await crowd(running, 2)
+    uri = (await running.cluster.secret("t0-database"))["uri"]
+    async with await psycopg.AsyncConnection.connect(uri) as connection:
+        await connection.execute("CREATE TABLE kept (n int)")
+        quota = example_tier("pro")["quota"]
+        await change(running, quota=quota | {"dataTransfer": "500Gi", "storagePerBranch": "20Gi"})
+        await until_done(running)
+        await connection.execute("INSERT INTO kept VALUES (7)")
+        await connection.commit()
+    assert await query(uri, "SELECT n FROM kept") == 7
+
+
+async def test_a_deleted_tier_takes_nothing_nor_does_one_that_comes_back_unasked(
+    unconnected: Scene,
+) -> None:
+    await unconnected.start_operator()
+    names = await crowd(unconnected, 3, historyRetention="24h")
+    await change(unconnected, historyRetention="48h")
+    await until_done(unconnected)
+    unconnected.neon.requests.clear()
+    await unconnected.cluster.delete("DatabaseTier", unconnected.tiers["plan"])
+    for name in names:
+        found = await unconnected.cluster.until_reason("TierNotFound", name)
+        assert "Create it, or choose another one." in condition(found, "Ready")["message"]
+    await unconnected.create_tier("plan", example_tier("pro") | {"historyRetention": "6h"})
+    for name in names:
+        await unconnected.cluster.until_ready(name)
+    await until_paused(unconnected, "ConfirmationNeeded")
+    assert retention(unconnected) == {48 * 3600: 3}
+    assert patched(unconnected).total() == 0
+    await confirm(unconnected, "1")
+    await until_done(unconnected)
+    assert retention(unconnected) == {6 * 3600: 3}
+
+
+async def test_a_preview_tells_what_a_change_would_do_and_changes_nothing(
+    unconnected: Scene, tmp_path: Path
+) -> None:
+    await unconnected.start_operator()
+    await crowd(unconnected, 3)
+    first = unconnected.projects()[0]["id"]
+    await unconnected.neon.set_usage(first, {"logical_size_bytes": 3 * 1024**3})
+    quota = example_tier("pro")["quota"] | {"storagePerBranch": "2Gi"}
+    file = tmp_path / "tier.yaml"
+    spec = example_tier("pro") | {"quota": quota}
+    manifest = {"kind": "DatabaseTier", "metadata": {"name": unconnected.tiers["plan"]}, "spec": spec}
+    file.write_text(yaml.safe_dump(manifest))
+    unconnected.neon.requests.clear()
+    written = len(unconnected.writes()), tier_writes(unconnected)
+    program = str(Path(sys.executable).with_name("neon-tenant-operator"))
+    command = [program, "preview", "--tier", str(file), "--server", await unconnected.address()]
+    process = await asyncio.create_subprocess_exec(*command, "-o", "json", stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    answer = json.loads(output)
+    assert answer["needsConfirmation"] is True
+    assert [tenant["name"] for tenant in answer["tenants"]] == ["t0", "t1", "t2"]
+    assert answer["tenants"][0]["changes"] == [{"field": "storagePerBranch", "old": "10Gi", "new": "2Gi"}]
+    assert sum(bool(tenant["overQuota"]) for tenant in answer["tenants"]) == 1
+    assert {method for method, _, _ in unconnected.neon.requests.counters} == {"GET"}
+    assert (len(unconnected.writes()), tier_writes(unconnected)) == written
