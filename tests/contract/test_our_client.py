@@ -58,6 +58,7 @@ async def play(client: NeonClient) -> None:
     assert (await client.get_project(project.id)) is not None
     assert await client.get_project("no-such-project-1") is None
     assert await client.certificate(project.id) == a.certificate()
+    assert await client.largest_branch(project.id) == 0
     assert await client.connection(project.id, database="app", role="app_owner") == created.connection
     (endpoint,) = await client.endpoints(project.id)
     changed, _ = await client.update_endpoint(

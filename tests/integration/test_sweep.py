@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from cluster import Object, condition, until
+from neon_sandbox.emulator.scripts import Script
 from scene import Scene, example_tier
 
 SWEEPING = {"sweep_interval": "1"}
@@ -166,8 +167,19 @@ async def test_a_deleted_project_is_found_told_with_its_time_and_heals_by_itself
     assert [p["id"] for p in sweeping.projects()] == [project]
 
 
-async def test_a_project_that_left_the_organization_is_not_called_deleted(sweeping: Scene) -> None:
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_project_that_left_the_organization_is_not_called_deleted(
+    sweeping: Scene, status: int
+) -> None:
     """As after a transfer: neither listed, nor among the deleted, nor shown to us."""
+    refusal = Script(
+        method="GET",
+        route="/projects/{project_id}",
+        times=1000,
+        status=status,
+        body={"code": "", "message": "not for you"},
+    )
+    sweeping.neon.answers.add(refusal)
     store = sweeping.neon.store
     left = store._projects.pop(sweeping.project()["id"])
     store._order.remove(left.seq)

@@ -74,8 +74,9 @@ def survey(
 
     | project | is |
     |---|---|
+    | recorded by a resource | owned |
     | its name is not of this cluster | none of ours |
-    | recorded by a resource, or its owner exists | owned |
+    | its owner exists | owned |
     | younger than `MIN_AGE`, also by a clock that is wrong, or its age cannot be read | not judged |
     | its birth certificate was not read | unread |
     | it has no certificate, or one of another cluster | none of ours |
@@ -86,8 +87,9 @@ def survey(
     found: list[Orphan] = []
     unread: list[Project] = []
     for project in projects:
-        owner = owner_in(project.name, cluster)
-        if owner is None or project.id in owners.project_ids or owner in owners.uids:
+        # Nearly all are recorded: their names need not be read.
+        owner = None if project.id in owners.project_ids else owner_in(project.name, cluster)
+        if owner is None or owner in owners.uids:
             continue
         age = now - born(project)
         if not age >= MIN_AGE:
