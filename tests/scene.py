@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
+import sys
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -215,6 +217,23 @@ class Scene:
             for request in self.plane.requests()
             if request.is_write and request.user == OPERATOR_USER and request.namespace == self.namespace
         ]
+
+
+async def command(scene: Scene, *words: str) -> tuple[int, str, str]:
+    """Runs neon-tenant-operator against the last operator; its exit status, output and errors."""
+    program = Path(sys.executable).with_name("neon-tenant-operator")
+    process = await asyncio.create_subprocess_exec(
+        program,
+        *words,
+        "--server",
+        await scene.address(),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, errors = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, output.decode(), errors.decode()
 
 
 async def served(operator: Child) -> str:

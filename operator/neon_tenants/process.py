@@ -30,6 +30,7 @@ from neon_tenants.core.lane import Lane
 from neon_tenants.core.record import Record
 from neon_tenants.fleet.brake import Brake
 from neon_tenants.fleet.confirmations import Confirmations
+from neon_tenants.fleet.consumption import Report
 from neon_tenants.fleet.gauges import Gauges, Parts
 from neon_tenants.fleet.operations import Deed, Operations
 from neon_tenants.fleet.orphan_removal import OrphanRemoval
@@ -53,6 +54,7 @@ from neon_tenants.memory import Memory
 from neon_tenants.metrics import Metrics
 from neon_tenants.neon.budget import Budget, Turn, taking_turns
 from neon_tenants.neon.client import NeonClient
+from neon_tenants.neon.consumption import Consumption
 from neon_tenants.neon.http import Http
 from neon_tenants.neon.inventory import Inventory
 from neon_tenants.neon.key import ApiKey
@@ -94,6 +96,7 @@ class Operator:
     sweep: Sweep
     orphans: Orphans
     previews: Previews
+    report: Report
 
     async def reconcile(self, key: Key, lane: Lane) -> Again:
         """One pass for a key of the queue."""
@@ -253,6 +256,15 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
             endpoint_checks=settings.endpoint_checks_per_sweep,
             clock=clock,
         )
+        report = Report(
+            consumption=Consumption(http),
+            alive=alive,
+            roster=roster,
+            cluster=settings.cluster_id,
+            org_id=settings.org_id,
+            complete=lambda: pulse.beats and not pulse.unlisted,
+            epoch=time.time,
+        )
         parts = Parts(roster, queue, budget, rates, brake, pulse, key, sweep, orphans, usage, reconciler)
         metrics.add(Gauges(parts, per_tenant=settings.tenant_metrics))
         yield Operator(
@@ -274,6 +286,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
             sweep,
             orphans,
             previews,
+            report,
         )
 
 
@@ -311,7 +324,11 @@ async def run(settings: Settings, *, stop: asyncio.Event, ready: asyncio.Event |
         await stack.enter_async_context(
             serve.serving(
                 settings.listen,
-                reads={"orphans": operator.orphans.read, "preview": operator.previews.read},
+                reads={
+                    "orphans": operator.orphans.read,
+                    "preview": operator.previews.read,
+                    "usage": operator.report.answer,
+                },
                 probes=_probes(operator),
                 metrics=operator.metrics.render,
             )

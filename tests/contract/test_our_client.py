@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,9 +17,11 @@ import builders as a
 from cluster import until
 from contract.referee import Referee
 from neon_sandbox.emulator import Emulator
+from neon_tenants.core.consumption import V1, V2
 from neon_tenants.core.project import ComputeSettings, Progress
 from neon_tenants.neon.budget import Budget
 from neon_tenants.neon.client import NeonClient, NewProject
+from neon_tenants.neon.consumption import Consumption, Window
 from neon_tenants.neon.http import Http
 from neon_tenants.neon.key import ApiKey
 from neon_tenants.neon.limits import Rates
@@ -60,6 +63,7 @@ async def play(client: NeonClient) -> None:
     assert await client.certificate(project.id) == a.certificate()
     assert await client.largest_branch(project.id) == 0
     assert await client.connection(project.id, database="app", role="app_owner") == created.connection
+    assert await client.largest_branch(project.id) is not None
     (endpoint,) = await client.endpoints(project.id)
     changed, _ = await client.update_endpoint(
         project.id, endpoint.id, compute=BIGGER, differing=frozenset({"maxCU", "suspendAfter"}), disabled=True
@@ -108,6 +112,30 @@ async def test_every_request_of_the_client_stands_in_the_document(
             (e.method, referee.find(e.method, e.path.removeprefix("/api/v2")).template) for e in wire.record
         }
         assert len(routes) == 11
+
+
+async def test_the_consumption_history_is_read_as_the_document_says(referee: Referee, tmp_path: Path) -> None:
+    async with Emulator.start() as emulator:
+        parts = urlsplit(emulator.url)
+        async with (
+            Wire.to(f"{parts.scheme}://{parts.netloc}", writes=[]) as wire,
+            connected(wire.url + parts.path, emulator.api_key, tmp_path) as http,
+        ):
+            client = NeonClient(http, org_id=None)
+            created = await client.create_project(NEW, send_before=time.monotonic() + 60)
+            emulator.clock.advance(7200)
+            now = datetime.fromtimestamp(emulator.clock.now(), UTC)
+            window = Window((now - timedelta(hours=3)).isoformat(), now.isoformat(), "hourly")
+            wire.record = []
+            for version in (V1, V2):
+                found = await Consumption(http).history(version, emulator.organization_id, window)
+                metrics = {metric for parts in version.metrics.values() for metric in parts}
+                frames = found.projects[created.project.id]
+                assert frames
+                assert all(metrics <= frame.amounts.keys() for frame in frames)
+        assert len(wire.record) == 4  # a page each, and the one that says that there is no other
+        for exchange in wire.record:
+            checked(referee, exchange)
 
 
 def test_the_play_above_uses_every_method_of_the_client() -> None:

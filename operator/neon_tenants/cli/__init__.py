@@ -7,6 +7,7 @@ import click
 from neon_tenants import __version__
 from neon_tenants.cli.preview import preview
 from neon_tenants.cli.run import run
+from neon_tenants.cli.usage import usage
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -17,3 +18,4 @@ def main() -> None:
 
 main.add_command(preview)
 main.add_command(run)
+main.add_command(usage)

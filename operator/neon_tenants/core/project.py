@@ -77,6 +77,7 @@ class Project:
     """The meters; only a project that was read by itself shows them."""
     recoverable_until: str | None = None
     """RFC 3339. Of a deleted project, where Neon says it."""
+    organization: str | None = None
 
     @property
     def partial(self) -> bool:

@@ -82,6 +82,7 @@ class WireProject(Wire):
     compute_last_active_at: Moment = ""
     recoverable_until: Moment = ""
     consumption_period_end: Moment = ""
+    org_id: Moment = ""
     active_time: Meter = None
     """Only in a list; the five below only in a project that was read by itself, but for the last."""
     active_time_seconds: Meter = None
@@ -120,6 +121,7 @@ class WireProject(Wire):
             ),
             consumption=self._consumption() if complete else None,
             recoverable_until=self.recoverable_until or None,
+            organization=self.org_id or None,
         )
 
 
