@@ -39,7 +39,7 @@ FAST: Final = {
 }
 """Short times, so that what waits for a lifetime or a back-off does not hold up the tests."""
 
-PAGES: Final = ("metrics",)
+PAGES: Final = ("metrics", "v1/status")
 """What every operator serves that asks Neon for nothing."""
 
 _counter = itertools.count()

@@ -35,6 +35,7 @@ from neon_tenants.fleet.gauges import Gauges, Parts
 from neon_tenants.fleet.operations import Deed, Operations
 from neon_tenants.fleet.orphan_removal import OrphanRemoval
 from neon_tenants.fleet.orphans import Orphans
+from neon_tenants.fleet.overview import Overview
 from neon_tenants.fleet.pauses import Pauses
 from neon_tenants.fleet.preview import Previews
 from neon_tenants.fleet.rebinding import Rebinding
@@ -97,6 +98,7 @@ class Operator:
     orphans: Orphans
     previews: Previews
     report: Report
+    overview: Overview
 
     async def reconcile(self, key: Key, lane: Lane) -> Again:
         """One pass for a key of the queue."""
@@ -231,7 +233,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
             cluster=settings.cluster_id,
             namespaces=settings.watch_namespaces,
             roster=roster,
-            complete=lambda: pulse.beats and not pulse.unlisted,
+            complete=lambda: pulse.complete,
             tenants=tenants,
             neon=neon,
             inventory=alive,
@@ -262,7 +264,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
             roster=roster,
             cluster=settings.cluster_id,
             org_id=settings.org_id,
-            complete=lambda: pulse.beats and not pulse.unlisted,
+            complete=lambda: pulse.complete,
             epoch=time.time,
         )
         parts = Parts(roster, queue, budget, rates, brake, pulse, key, sweep, orphans, usage, reconciler)
@@ -287,6 +289,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
             orphans,
             previews,
             report,
+            Overview(parts),
         )
 
 
@@ -327,6 +330,7 @@ async def run(settings: Settings, *, stop: asyncio.Event, ready: asyncio.Event |
                 reads={
                     "orphans": operator.orphans.read,
                     "preview": operator.previews.read,
+                    "status": operator.overview.answer,
                     "usage": operator.report.answer,
                 },
                 probes=_probes(operator),

@@ -36,6 +36,11 @@ class Pulse:
         return tuple(sorted(self._streams - self._heard.keys()))
 
     @property
+    def complete(self) -> bool:
+        """Whether the watch has told of all that there is."""
+        return self.beats and not self.unlisted
+
+    @property
     def heard_ago(self) -> float:
         """Seconds since the watch that was answered longest ago; 0 before the first."""
         return max((self._clock() - at for at in self._heard.values()), default=0.0)

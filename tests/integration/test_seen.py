@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
@@ -13,8 +15,10 @@ from neon_sandbox import installation, manifests
 from neon_sandbox.controlplane import ControlPlane, prepare
 from neon_sandbox.emulator import Emulator
 from neon_tenants.api.conditions import ConditionType, Reason
+from neon_tenants.core.drift import Drift
 from neon_tenants.core.lane import Lane
-from scene import Scene, served
+from neon_tenants.core.orphans import Kind
+from scene import Scene, command, served
 
 LABELS = {
     "status": {"2xx", "3xx", "4xx", "429", "5xx", "none"},
@@ -24,6 +28,9 @@ LABELS = {
     "reason": {reason.value for reason in Reason} | {"other", ""},
     "method": {"GET", "POST", "PATCH", "DELETE"},
     "condition": {kind.value for kind in ConditionType},
+    "finding": {drift.value for drift in Drift},
+    "kind": {kind.value for kind in Kind},
+    "requests": {"all", "consumption"},
 }
 """Every value that these labels can have."""
 
@@ -125,3 +132,30 @@ async def test_a_rejected_key_is_shown_until_neon_takes_another(unconnected: Sce
     unconnected.key_file.write_text(good)
     await unconnected.cluster.until_ready()
     assert value(await scrape(unconnected), "api_key_rejected") == 0
+
+
+async def test_status_shows_the_fleet_on_one_screen(unconnected: Scene) -> None:
+    await unconnected.start_operator(sweep_interval="10")
+    await unconnected.create("acme")
+    await unconnected.create("lost", tier="no-such-tier")
+    await unconnected.cluster.until_ready("acme")
+    await unconnected.cluster.until_reason("TierNotFound", "lost")
+
+    async def known() -> dict[str, Any] | None:
+        status, output, said = await command(unconnected, "status", "-o", "json")
+        assert status == 0, said
+        answer: dict[str, Any] = json.loads(output)
+        told = answer["orphans"] is not None and sum(group["ready"] for group in answer["groups"]) == 1
+        return answer if told and answer["unready"][0]["reason"] == "TierNotFound" else None
+
+    answer = await until(known, "the operator's records say the same, and a sweep has ended")
+    assert (answer["complete"], answer["tenants"]) == (True, 2)
+    assert [one["name"] for one in answer["unready"]] == ["lost"]
+    assert answer["orphans"] == {"orphan": 0, "released": 0, "claimable": 0}
+    assert answer["brake"] == {"engaged": [], "held": 0}
+    before = unconnected.neon.requests.count()
+    status, screen, said = await command(unconnected, "status")
+    assert (status, said) == (0, "")
+    for words in ("2 tenants", unconnected.tiers["free"], "TierNotFound", "0 orphan"):
+        assert words in screen
+    assert unconnected.neon.requests.count() - before <= 1  # a sweep may have begun meanwhile

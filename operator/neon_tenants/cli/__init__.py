@@ -7,6 +7,7 @@ import click
 from neon_tenants import __version__
 from neon_tenants.cli.preview import preview
 from neon_tenants.cli.run import run
+from neon_tenants.cli.status import status
 from neon_tenants.cli.usage import usage
 
 
@@ -18,4 +19,5 @@ def main() -> None:
 
 main.add_command(preview)
 main.add_command(run)
+main.add_command(status)
 main.add_command(usage)
