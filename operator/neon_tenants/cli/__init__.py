@@ -5,6 +5,14 @@ from __future__ import annotations
 import click
 
 from neon_tenants import __version__
+from neon_tenants.cli.operations import (
+    confirm_api_server,
+    orphans,
+    rebind,
+    release_deletions,
+    resume_rollout,
+    undelete,
+)
 from neon_tenants.cli.preview import preview
 from neon_tenants.cli.run import run
 from neon_tenants.cli.status import status
@@ -21,3 +29,9 @@ main.add_command(preview)
 main.add_command(run)
 main.add_command(status)
 main.add_command(usage)
+main.add_command(rebind)
+main.add_command(undelete)
+main.add_command(orphans)
+main.add_command(release_deletions)
+main.add_command(resume_rollout)
+main.add_command(confirm_api_server)
