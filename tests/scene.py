@@ -221,12 +221,15 @@ class Scene:
 
 async def command(scene: Scene, *words: str) -> tuple[int, str, str]:
     """Runs neon-tenant-operator against the last operator; its exit status, output and errors."""
-    program = Path(sys.executable).with_name("neon-tenant-operator")
+    return await program(*words, "--server", await scene.address())
+
+
+async def program(*words: str) -> tuple[int, str, str]:
+    """Runs neon-tenant-operator."""
+    path = Path(sys.executable).with_name("neon-tenant-operator")
     process = await asyncio.create_subprocess_exec(
-        program,
+        path,
         *words,
-        "--server",
-        await scene.address(),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

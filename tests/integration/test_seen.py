@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
@@ -18,7 +19,7 @@ from neon_tenants.api.conditions import ConditionType, Reason
 from neon_tenants.core.drift import Drift
 from neon_tenants.core.lane import Lane
 from neon_tenants.core.orphans import Kind
-from scene import Scene, command, served
+from scene import Scene, command, program, served
 
 LABELS = {
     "status": {"2xx", "3xx", "4xx", "429", "5xx", "none"},
@@ -159,3 +160,56 @@ async def test_status_shows_the_fleet_on_one_screen(unconnected: Scene) -> None:
     for words in ("2 tenants", unconnected.tiers["free"], "TierNotFound", "0 orphan"):
         assert words in screen
     assert unconnected.neon.requests.count() - before <= 1  # a sweep may have begun meanwhile
+
+
+async def test_a_person_asks_through_the_api_server_and_is_told_what_is_missing(unconnected: Scene) -> None:
+    """Through the service proxy of the real API server, by one's own permissions; there are no pods here."""
+    kubeconfig = unconnected.folder / "person.kubeconfig"
+
+    async def ask(**more: str) -> tuple[int, str, str]:
+        options = {"operator-namespace": unconnected.namespace, "kubeconfig": str(kubeconfig), **more}
+        return await program("status", *(f"--{name}={value}" for name, value in options.items()))
+
+    await installation.kubectl(
+        unconnected.plane, "create", "serviceaccount", "person", "-n", unconnected.namespace
+    )
+    token = await installation.kubectl(
+        unconnected.plane, "create", "token", "person", "-n", unconnected.namespace
+    )
+    unconnected.plane.write_kubeconfig(kubeconfig, token=token.strip())
+    status, _, said = await ask()
+    assert status == 1
+    assert "services/proxy" in said
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": "reader", "namespace": unconnected.namespace},
+        "rules": [{"apiGroups": [""], "resources": ["services/proxy"], "verbs": ["get"]}],
+    }
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "reader", "namespace": unconnected.namespace},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"},
+        "subjects": [{"kind": "ServiceAccount", "name": "person", "namespace": unconnected.namespace}],
+    }
+    await apply(unconnected, role, binding)
+    status, _, said = await ask()
+    assert status == 1
+    assert "There is no Service" in said
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "neon-tenant-operator", "namespace": unconnected.namespace},
+        "spec": {"ports": [{"name": "http", "port": 8080}]},
+    }
+    nobody = {"apiVersion": "v1", "kind": "Endpoints", "metadata": service["metadata"], "subsets": []}
+    await apply(unconnected, service, nobody)
+    status, _, said = await ask()
+    assert status == 1
+    assert "No pod stands behind" in said
+
+
+async def apply(scene: Scene, *manifests: dict[str, Any]) -> None:
+    documents = "---\n".join(yaml.safe_dump(manifest) for manifest in manifests)
+    await installation.kubectl(scene.plane, "apply", "-f", "-", stdin=documents)

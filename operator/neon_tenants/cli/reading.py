@@ -85,8 +85,8 @@ class Source:
                 )
             case 404:
                 return (
-                    f"There is no Service {service}. Name it with --operator-namespace and --service, "
-                    "or use --server URL."
+                    f"There is no Service {service}, or no pods of it. Name it with --operator-namespace and "
+                    "--service, or use --server URL."
                 )
             case 503:
                 return (

@@ -35,12 +35,13 @@ def tally(records: Iterable[Record], tiers: Iterable[str]) -> Tally:
     Anybody who may write a TenantDatabase may name any tier.
     """
     named = frozenset(sorted(tiers)[:MAX_TIERS])
+    # Alike tenants are counted first: a fleet of 100,000 has some dozens of kinds.
+    kinds = Counter((record.tier, record.ready, record.reason, record.conditions) for record in records)
     states: Counter[tuple[str, ...]] = Counter()
     conditions: Counter[tuple[str, ...]] = Counter()
-    for record in records:
-        tier = record.tier if record.tier in named else OTHER
-        reason = record.reason if record.reason in _REASONS else OTHER
-        states[tier, record.ready.value, reason] += 1
-        for condition in record.conditions & _CONDITIONS:
-            conditions[tier, condition] += 1
+    for (asked, ready, told, true), count in kinds.items():
+        tier = asked if asked in named else OTHER
+        states[tier, ready.value, told if told in _REASONS else OTHER] += count
+        for condition in true & _CONDITIONS:
+            conditions[tier, condition] += count
     return Tally(states, conditions)
