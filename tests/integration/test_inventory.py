@@ -32,6 +32,7 @@ class Neon:
         """What was searched for."""
         self.lanes: list[Lane] = []
         self.first = asyncio.Event()
+        self.budget: Budget
 
     async def answer(self, request: web.Request) -> web.Response:
         self.asked.append(request.query.get("search"))
@@ -58,6 +59,7 @@ async def inventory(neon: Neon, tmp_path: Path) -> AsyncIterator[Inventory]:
         async with Http.connect(
             url, key=key, budget=budget, clock=clock, timeout=30, observe=neon.observe
         ) as http:
+            neon.budget = budget
             yield Inventory(NeonClient(http, org_id=None), clock)
             neon.first.set()
 
@@ -126,3 +128,19 @@ async def test_what_makes_a_list_longer_does_not_join_that_of_a_create(
     neon.first.set()
     await asyncio.gather(under_way, create)
     assert sorted(neon.lanes) == [Lane.CREATE, Lane.CREATE, Lane.ROLLOUT]
+
+
+async def test_who_comes_while_a_list_waits_for_the_budget_shares_it(
+    neon: Neon, inventory: Inventory
+) -> None:
+    neon.first.set()
+    neon.budget.pause("GET /projects", 3.0)
+    looks = [look(inventory, Lane.CREATE)]
+
+    async def waits() -> bool:
+        return neon.budget.waiting()[Lane.CREATE].depth == 1
+
+    await until(waits, "the list waits for the budget")
+    looks += [look(inventory, Lane.CREATE) for _ in range(10)]
+    await asyncio.gather(*looks)
+    assert neon.asked == [None]

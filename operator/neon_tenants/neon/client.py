@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -78,9 +78,17 @@ class NeonClient:
     # --- projects ------------------------------------------------------------------------------
 
     async def list_projects(
-        self, *, cursor: str | None = None, search: str | None = None, recoverable: bool = False
+        self,
+        *,
+        cursor: str | None = None,
+        search: str | None = None,
+        recoverable: bool = False,
+        leaving: Callable[[], None] | None = None,
     ) -> ProjectPage:
-        """One page of projects; `search` is part of a name or id, `recoverable` lists deleted ones."""
+        """One page of projects; `search` is part of a name or id, `recoverable` lists deleted ones.
+
+        What is true when `leaving` is called is seen.
+        """
         asked = {
             "limit": str(PAGE),
             "org_id": self._org_id,
@@ -89,7 +97,7 @@ class NeonClient:
             "recoverable": "true" if recoverable else None,
         }
         params = {name: value for name, value in asked.items() if value is not None}
-        request = Request("list projects", "GET", "/projects", params=params)
+        request = Request("list projects", "GET", "/projects", params=params, leaving=leaving)
         answer = await self._http.call(request, models.ProjectList)
         return ProjectPage(
             projects=tuple(project.core(complete=False) for project in answer.projects),

@@ -54,6 +54,8 @@ class Request:
     json: Any = None
     send_before: float | None = None
     """On the clock: it leaves before, or never."""
+    leaving: Callable[[], None] | None = None
+    """Called when its waits are over, right before it leaves; again where it is repeated."""
 
     @property
     def path(self) -> str:
@@ -139,6 +141,8 @@ class Http:
             raise unreachable(
                 f"The request to {what} waited too long for its turn and was not sent.", Done.NO
             )
+        if request.leaving is not None:
+            request.leaving()
         status: int | None = None
         try:
             async with asyncio.timeout(self._timeout):

@@ -25,7 +25,8 @@ GATHER: Final = 0.25
 """Seconds between two lists while several wait. Who waits alone never waits for this."""
 CROWD: Final = 8
 MAX_GATHER: Final = 1.0
-"""Once a list has served several, the next begins when so many wait, or after so many seconds. So it is a
+"""Once a list has served several of a namespace, the next begins when so many wait, or after so many seconds,
+or when another namespace waits with them. So it is a
 matter of counts, and not of how fast the machine is, that a list serves many."""
 MAX_PAGES: Final = 2500
 """A list longer than a million projects is a server that repeats itself."""
@@ -48,14 +49,22 @@ class _Round:
         self.task = task
         self.waiting = 0
         self.whole = False
+        self.namespaces: set[str] = set()
         self.crowded = asyncio.Event()
+        """Whether it is time to begin: many wait, or one beside a crowd that is not its own."""
 
-    def join(self, *, whole: bool) -> None:
+    def join(self, namespace: str, *, whole: bool) -> None:
         """One more waits."""
         self.waiting += 1
         self.whole |= whole
-        if self.waiting >= CROWD:
+        self.namespaces.add(namespace)
+        if self.waiting >= CROWD or len(self.namespaces) > 1:
             self.crowded.set()
+
+    @property
+    def worth_pages(self) -> int:
+        """How long a list may be before a search each takes fewer requests."""
+        return MAX_PAGES if self.whole else self.waiting
 
 
 class _Rounds:
@@ -120,7 +129,7 @@ class Inventory:
     async def _shared(self, *, whole: bool) -> Listing | None:
         """A listing that begins from now on; None where a search each takes fewer requests."""
         rounds = self._rounds(whole=whole)
-        # One that is under way began before: join the next.
+        # A list that has left began before: join the next. One that waits for the budget has not begun.
         if rounds.next is None:
             # On no waiter's own account: the list serves many, also such as are more urgent than the first.
             with taking_turns(Turn(rounds.lane)):
@@ -128,7 +137,7 @@ class Inventory:
             task.add_done_callback(_seen)
             rounds.next = _Round(task)
         joined = rounds.next
-        joined.join(whole=whole)
+        joined.join(current_turn().namespace, whole=whole)
         try:
             # One waiter's cancellation is not the others'.
             return await asyncio.shield(joined.task)
@@ -150,10 +159,23 @@ class Inventory:
             assert rounds.next is not None
             if rounds.next.waiting > 1:
                 await self._gather(rounds, rounds.next)
-            current, rounds.next = rounds.next, None
-            rounds.began, rounds.served = self._clock(), current.waiting
-            listing = await self._list(MAX_PAGES if current.whole else current.waiting)
-            if listing and (self._latest is None or listing.began > self._latest.began):
+            current = rounds.next
+
+            def leaving() -> None:
+                # From here on it would not show what was made before somebody asked.
+                if rounds.next is current:
+                    rounds.next, rounds.began, rounds.served = None, self._clock(), current.waiting
+
+            try:
+                if self._pages > current.worth_pages:
+                    return None
+                pages = await self._list(current, leaving)
+            finally:
+                leaving()
+            if pages is None:
+                return None
+            listing = _listing(rounds.began, pages)
+            if self._latest is None or listing.began > self._latest.began:
                 self._latest = listing
             return listing
 
@@ -165,32 +187,26 @@ class Inventory:
                 async with asyncio.timeout(max(rounds.began + MAX_GATHER - self._clock(), 0.0)):
                     await crowd.crowded.wait()
 
-    async def _list(self, worth_pages: int) -> Listing | None:
-        """A complete list, or None as soon as it proves longer than it is worth."""
-        if self._pages > worth_pages:
-            return None
-        began = self._clock()
-        by_id: dict[str, Project] = {}
-        by_place: dict[str, list[Project]] = {}
-        pages = 0
-        async with aclosing(self._page_by_page(None)) as all_pages:
+    async def _list(self, current: _Round, leaving: Callable[[], None]) -> list[ProjectPage] | None:
+        """All pages, or None as soon as they prove more than they are worth."""
+        pages: list[ProjectPage] = []
+        async with aclosing(self._page_by_page(None, leaving)) as all_pages:
             async for page in all_pages:
-                pages += 1
-                for project in page.projects:
-                    by_id[project.id] = project
-                    if place := place_in(project.name):
-                        by_place.setdefault(place, []).append(project)
-                if page.cursor is not None and pages >= worth_pages:
-                    self._pages = 2 * pages
+                pages.append(page)
+                if page.cursor is not None and len(pages) >= current.worth_pages:
+                    self._pages = 2 * len(pages)
                     return None
-        self._pages = max(pages, 1)
-        places = {place: tuple(projects) for place, projects in by_place.items()}
-        return Listing(began, by_id, places, self._pages)
+        self._pages = max(len(pages), 1)
+        return pages
 
-    async def _page_by_page(self, search: str | None) -> AsyncGenerator[ProjectPage, None]:
+    async def _page_by_page(
+        self, search: str | None, leaving: Callable[[], None] | None = None
+    ) -> AsyncGenerator[ProjectPage, None]:
         cursor: str | None = None
         for _ in range(MAX_PAGES):
-            page = await self._neon.list_projects(cursor=cursor, search=search, recoverable=self._recoverable)
+            page = await self._neon.list_projects(
+                cursor=cursor, search=search, recoverable=self._recoverable, leaving=leaving
+            )
             if not page.complete:
                 raise unreachable(
                     "Neon's list of projects is incomplete at the moment. It is read again.", Done.NO
@@ -200,6 +216,18 @@ class Inventory:
                 return
             cursor = page.cursor
         raise unreachable("Neon's list of projects does not end. It is read again.", Done.NO)
+
+
+def _listing(began: float, pages: list[ProjectPage]) -> Listing:
+    by_id: dict[str, Project] = {}
+    by_place: dict[str, list[Project]] = {}
+    for page in pages:
+        for project in page.projects:
+            by_id[project.id] = project
+            if place := place_in(project.name):
+                by_place.setdefault(place, []).append(project)
+    places = {place: tuple(projects) for place, projects in by_place.items()}
+    return Listing(began, by_id, places, len(pages))
 
 
 def _seen(task: asyncio.Task[Listing | None]) -> None:
