@@ -28,9 +28,9 @@ from neon_tenants.neon.client import NeonClient, NewProject
 from neon_tenants.neon.errors import NeonError, unreachable
 from neon_tenants.neon.inventory import Inventory
 
-FIRST_POLL: Final = 1.0
+FIRST_POLL: Final = 0.75
 """Seconds until Neon's operations are looked at first: most are finished by then, and each look costs a
-request of the budget."""
+request of the budget; but somebody waits for a create."""
 MAX_POLL: Final = 10.0
 FAILED_POLL: Final = 300.0
 """Seconds until a failed operation is looked at again; Neon may repeat it by itself."""

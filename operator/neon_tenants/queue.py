@@ -11,7 +11,7 @@ import heapq
 import itertools
 import logging
 import traceback
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -31,6 +31,10 @@ MAX_DELAY: Final = 300.0
 """Seconds of the first and of the longest back-off, each times a random factor of 0.5 to 1."""
 
 
+_ALONE: Final = "alone"
+_CROWD: Final = "crowd"
+"""The gates of a lane: for a key whose namespace had nothing else ready or at work, and for the others."""
+
 Reconcile = Callable[[Key, Lane], Awaitable[Again]]
 """One pass for a key, in the lane that it was taken from."""
 
@@ -43,6 +47,8 @@ class _Entry:
     ticket: int = 0
     """Of the delay that counts; one with an older ticket does not."""
     running: bool = False
+    crowd: bool = False
+    """Whether its namespace had others ready or at work when it became ready."""
     failures: int = 0
     seen: int = 0
     """The newest version that a pass knew."""
@@ -74,6 +80,8 @@ class Queue:
         self._lines: dict[Lane, Line[Key]] = {lane: Line() for lane in Lane}
         self._since: dict[Lane, dict[Key, float]] = {lane: {} for lane in Lane}
         """When the ready ones joined their lines, in this order."""
+        self._active: Counter[str] = Counter()
+        """How many keys of a namespace are ready or at work."""
         self._precedence = Precedence()
         self._staff = Staff(0)
         self._delayed: list[tuple[float, int, Key]] = []
@@ -163,8 +171,8 @@ class Queue:
             if key is None:
                 await self._sleep()
                 continue
-            lane = self._entries[key].lane
-            self._staff.start(lane)
+            lane, crowd = self._entries[key].lane, self._entries[key].crowd
+            self._staff.start(lane, crowd=crowd)
             self._running += 1
             self._idle.clear()
             # There may be more to do: whoever sleeps looks.
@@ -176,7 +184,7 @@ class Queue:
             except Exception as error:  # noqa: BLE001
                 _log(key, error)
             finally:
-                self._staff.finish(lane)
+                self._staff.finish(lane, crowd=crowd)
                 self._running -= 1
                 if not self._running:
                     self._idle.set()
@@ -197,19 +205,29 @@ class Queue:
 
     def _take(self) -> Key | None:
         """The next key; None where there is none that may occupy a worker."""
-        lanes = [lane for lane, line in self._lines.items() if line.gates() and self._staff.may_start(lane)]
-        key = self._lines[self._precedence.choose(lanes)].pop() if lanes else None
-        if key is not None:
-            self._moved = _now()
-            entry = self._entries[key]
-            del self._since[entry.lane][key]
-            entry.place = None
-            entry.running = True
-            entry.news, entry.asked, entry.next_lane = 0, False, Lane.SWEEP
+        gates = {lane: self._open_gates(lane) for lane in Lane}
+        lanes = [lane for lane, opened in gates.items() if opened]
+        if not lanes:
+            return None
+        lane = self._precedence.choose(lanes)
+        key = self._lines[lane].pop(gates[lane])
+        assert key is not None  # somebody waits at an open gate
+        self._moved = _now()
+        entry = self._entries[key]
+        del self._since[lane][key]
+        entry.place = None
+        entry.running = True
+        entry.news, entry.asked, entry.next_lane = 0, False, Lane.SWEEP
         return key
+
+    def _open_gates(self, lane: Lane) -> list[str]:
+        return [
+            gate for gate in self._lines[lane].gates() if self._staff.may_start(lane, crowd=gate == _CROWD)
+        ]
 
     def _finished(self, key: Key, again: Again) -> None:
         self._moved = _now()
+        self._deactivate(key)
         entry = self._entries[key]
         entry.running = False
         entry.seen = max(entry.seen, again.version)
@@ -236,13 +254,21 @@ class Queue:
         if entry.place is not None:
             self._lines[entry.lane].leave(entry.place)
             del self._since[entry.lane][key]
+            self._deactivate(key)
         if not any(self._since.values()):
             self._moved = _now()  # nobody could have moved before
         entry.ticket = 0
         entry.lane = lane
-        entry.place = self._lines[lane].join(key.namespace, key)
+        entry.crowd = key.namespace in self._active
+        entry.place = self._lines[lane].join(key.namespace, key, _CROWD if entry.crowd else _ALONE)
+        self._active[key.namespace] += 1
         self._since[lane][key] = _now()
         self._wake()
+
+    def _deactivate(self, key: Key) -> None:
+        self._active[key.namespace] -= 1
+        if not self._active[key.namespace]:
+            del self._active[key.namespace]
 
     def _delay(self, key: Key, entry: _Entry, seconds: float) -> None:
         entry.ticket = next(self._tickets)

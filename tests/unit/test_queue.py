@@ -170,14 +170,30 @@ async def test_a_rollout_finds_a_worker_while_creates_wait_for_their_requests() 
     q, passes = queue(), Held()
     for number in range(100):
         q.add(key(f"x{number}"), Lane.CREATE)
-    async with working(q, passes, workers=8):
-        await passes.until(7)
+    async with working(q, passes, workers=16):
+        await passes.until(13)
         q.add(key("alone", "quiet"), Lane.ROLLOUT)
-        await passes.until(8)
-        assert passes.order[7] == key("alone", "quiet")
+        await passes.until(14)
+        assert passes.order[13] == key("alone", "quiet")
         passes.gate.set()
         await passes.until(101)
     assert len(q) == 0
+
+
+async def test_a_namespace_alone_finds_a_worker_while_a_crowd_waits_for_its_requests() -> None:
+    q, passes = queue(), Held()
+    for number in range(100):
+        q.add(key(f"x{number}", "crowd"), Lane.CREATE)
+    async with working(q, passes, workers=16):
+        await passes.until(13)
+        q.add(key("alone", "quiet"), Lane.CREATE)
+        q.add(key("second", "quiet"), Lane.CREATE)
+        await passes.until(14)
+        assert passes.order[13] == key("alone", "quiet")
+        passes.gate.set()
+        await passes.until(102)
+    assert len(q) == 0
+    assert not q._active
 
 
 async def test_a_worker_that_may_not_take_a_lane_takes_it_as_soon_as_it_may() -> None:

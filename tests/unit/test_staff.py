@@ -8,11 +8,11 @@ from neon_tenants.core.lane import Lane
 from neon_tenants.core.staff import Staff
 
 
-def started(staff: Staff, lane: Lane) -> int:
+def started(staff: Staff, lane: Lane, *, crowd: bool = False) -> int:
     """How many passes of a lane may start one after another."""
     count = 0
-    while staff.may_start(lane):
-        staff.start(lane)
+    while staff.may_start(lane, crowd=crowd):
+        staff.start(lane, crowd=crowd)
         count += 1
     return count
 
@@ -56,7 +56,23 @@ def test_the_lower_lanes_find_workers_whoever_waits_above() -> None:
     assert started(staff, Lane.REPAIR) == 1
 
 
+def test_a_namespace_alone_finds_a_worker_whatever_crowd_waits() -> None:
+    staff = Staff(32)
+    assert started(staff, Lane.CREATE, crowd=True) == 24
+    assert started(staff, Lane.CREATE) == 4
+    assert started(staff, Lane.SWEEP, crowd=True) == 4
+    staff.finish(Lane.CREATE, crowd=True)
+    assert started(staff, Lane.CREATE, crowd=True) == 1
+
+
+def test_a_crowd_finds_workers_however_many_namespaces_come_alone() -> None:
+    staff = Staff(32)
+    assert started(staff, Lane.CREATE) == 28
+    staff.finish(Lane.CREATE)
+    assert started(staff, Lane.CREATE, crowd=True) == 1
+
+
 @pytest.mark.parametrize("workers", [1, 2, 3, 5, 7])
 def test_with_few_workers_creates_may_occupy_all_and_each_lane_one(workers: int) -> None:
-    assert started(Staff(workers), Lane.CREATE) == workers
+    assert started(Staff(workers), Lane.CREATE, crowd=True) == workers
     assert all(started(Staff(workers), lane) >= 1 for lane in Lane)

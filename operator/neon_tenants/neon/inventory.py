@@ -25,9 +25,8 @@ GATHER: Final = 0.25
 """Seconds between two lists while several wait. Who waits alone never waits for this."""
 CROWD: Final = 8
 MAX_GATHER: Final = 1.0
-"""Once a list has served several of a namespace, the next begins when so many wait, or after so many seconds,
-or when another namespace waits with them. So it is a
-matter of counts, and not of how fast the machine is, that a list serves many."""
+"""Once a list has served several, the next begins when so many wait, or those of two namespaces, or after so
+many seconds. So it is a matter of counts, and not of how fast the machine is, that a list serves many."""
 MAX_PAGES: Final = 2500
 """A list longer than a million projects is a server that repeats itself."""
 
