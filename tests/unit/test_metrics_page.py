@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 import builders as a
-from neon_tenants import process
+from neon_tenants import assembly
 from neon_tenants.api.tenant_database import Meter, Usage
 from neon_tenants.core.again import Again
 from neon_tenants.core.lane import Lane
@@ -40,7 +40,7 @@ async def families(folder: Path) -> dict[str, tuple[str, str, list[Sample]]]:
     settings = Settings(
         cluster_id="prod", api_key_file=folder / "key", kubeconfig=kubeconfig, tenant_metrics=True
     )
-    async with process.assemble(settings) as operator:
+    async with assembly.assemble(settings) as operator:
         operator.roster.put_tier(a.tier())
         usage = Usage(compute_time=Meter(used=5, limit=10, percent=50))
         operator.roster.put(replace(Record.of(a.tenant(status=a.status())), usage=usage))
