@@ -196,10 +196,11 @@ async def test_the_operator_writes_nowhere_but_in_its_tenants_namespaces(running
     writes = [r for r in running.plane.requests() if r.is_write and r.user == OPERATOR_USER and r.code < 400]
     state = [w for w in writes if w.resource == "configmaps"]
     assert {w.namespace for w in state} == {installation.NAMESPACE}
-    # A tier is in no namespace: we write its status, and events about it, which stand in `default`.
-    tiers = [w for w in writes if w.resource == "databasetiers"]
-    assert {w.subresource for w in tiers} <= {"status"}
-    others = [w for w in writes if w.resource not in ("configmaps", "databasetiers")]
+    # A tier and an operation are in no namespace: we write their status, and events about a tier, which
+    # stand in `default`.
+    fleet = ("databasetiers", "fleetoperations")
+    assert {w.subresource for w in writes if w.resource in fleet} <= {"status"}
+    others = [w for w in writes if w.resource not in ("configmaps", *fleet)]
     others = [w for w in others if (w.resource, w.namespace) != ("events", "default")]
     assert {w.resource for w in others} <= {"tenantdatabases", "secrets", "events"}
     assert all(w.namespace.endswith("-ns") for w in others)
