@@ -24,7 +24,7 @@ SLOW = {
 @pytest.fixture
 async def quiet(unconnected: Scene) -> AsyncIterator[Cluster]:
     """A second namespace."""
-    async with Cluster.connect(unconnected.plane, f"{unconnected.namespace}-quiet") as cluster:
+    async with Cluster.connect(unconnected.plane, f"{unconnected.prefix}-quiet-ns") as cluster:
         await cluster.create(
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": cluster.namespace}}
         )
