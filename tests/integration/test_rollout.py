@@ -255,6 +255,24 @@ async def test_a_shorter_history_waits_for_a_confirmation_that_names_the_generat
     assert retention(unconnected) == {21600: 6}
 
 
+async def test_an_administrators_operation_confirms_as_well(unconnected: Scene) -> None:
+    await unconnected.start_operator()
+    await crowd(unconnected, 3, historyRetention="24h")
+    generation = await change(unconnected, historyRetention="6h")
+    await until_paused(unconnected, "ConfirmationNeeded")
+    tier = unconnected.tiers["plan"]
+    late = await unconnected.operate("late", "ResumeRollout", f"{tier}@{generation - 1}")
+    assert late["status"]["phase"] == "Failed"
+    assert retention(unconnected) == {86400: 3}
+    dry = await unconnected.operate("dry", "ResumeRollout", f"{tier}@{generation}", dryRun=True)
+    assert dry["status"]["phase"] == "Succeeded"
+    assert retention(unconnected) == {86400: 3}
+    done = await unconnected.operate("go-on", "ResumeRollout", f"{tier}@{generation}")
+    assert done["status"]["phase"] == "Succeeded"
+    await until_done(unconnected)
+    assert retention(unconnected) == {21600: 3}
+
+
 async def test_a_quota_below_the_present_use_waits_for_a_confirmation(unconnected: Scene) -> None:
     await unconnected.start_operator()
     await crowd(unconnected, 4)

@@ -35,6 +35,12 @@ def test_a_stalled_tenant_keeps_its_reason() -> None:
     assert record.conditions == {"Stalled"}
 
 
+def test_a_tenant_whose_namespace_is_paused_is_paused() -> None:
+    status = TenantDatabaseStatus(conditions=[_condition("Reconciling", "False", "Paused")])
+    assert Record.of(replace(tenant(), status=status)).paused
+    assert not Record.of(tenant()).paused
+
+
 def test_the_roster_knows_who_asks_for_a_tier() -> None:
     roster = Roster()
     first = Record.of(tenant())

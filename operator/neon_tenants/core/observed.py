@@ -222,11 +222,20 @@ def is_held(tenant: Tenant, tier: Tier | None, *, admitted: bool = True) -> bool
     )
 
 
+def is_told_paused(status: TenantDatabaseStatus) -> bool:
+    """Whether the status says hands off. Reconciling is False for no other reason."""
+    return any(
+        c.type == ConditionType.RECONCILING and c.status is ConditionStatus.FALSE for c in status.conditions
+    )
+
+
 def is_settled(tenant: Tenant, tier: Tier | None, *, admitted: bool) -> bool:
     """Whether a tenant's status says that its spec and its tier, as they are now, were applied."""
     intent = decode(tenant.annotations.get(names.INTENT), tenant.uid)
     return (
         is_held(tenant, tier, admitted=admitted)
         and not tenant.thorough
+        # Else what said hands off may be gone, and the status would go on saying so.
+        and not is_told_paused(tenant.status)
         and (intent is None or intent.nonce == tenant.status.resolved_intent)
     )

@@ -12,7 +12,7 @@ from neon_tenants.api.conditions import ConditionStatus, ConditionType
 from neon_tenants.api.database_tier import DeletionPolicy, Overrides
 from neon_tenants.api.tenant_database import AppliedTier, Usage
 from neon_tenants.core.key import Key
-from neon_tenants.core.observed import Tenant
+from neon_tenants.core.observed import Tenant, is_told_paused
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Record:
     overrides: Overrides | None
     suspended: bool
     paused: bool
+    """By its own annotation, or by what its status tells of: its Namespace, or all."""
     deleting: bool
     marked: float | None
     """When it was marked for deletion, in seconds of the epoch, while our finalizer stands."""
@@ -63,7 +64,7 @@ class Record:
             applied=status.tier,
             overrides=tenant.spec.overrides,
             suspended=tenant.suspended,
-            paused=tenant.paused,
+            paused=tenant.paused or is_told_paused(status),
             deleting=tenant.deleting,
             marked=tenant.marked if tenant.has_finalizer else None,
             deletion_policy=tenant.spec.deletion_policy,
