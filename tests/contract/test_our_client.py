@@ -78,6 +78,7 @@ async def play(client: NeonClient) -> None:
     await client.delete_project(project.id)
     await client.delete_project("no-such-project-1")
     assert (await client.list_projects(recoverable=True)).projects[0].id == project.id
+    assert (await client.recover_project(project.id)).id == project.id
 
 
 def finished_all(client: NeonClient, project_id: str) -> Callable[[], Awaitable[bool]]:
@@ -111,7 +112,7 @@ async def test_every_request_of_the_client_stands_in_the_document(
         routes = {
             (e.method, referee.find(e.method, e.path.removeprefix("/api/v2")).template) for e in wire.record
         }
-        assert len(routes) == 11
+        assert len(routes) == 12
 
 
 async def test_the_consumption_history_is_read_as_the_document_says(referee: Referee, tmp_path: Path) -> None:
