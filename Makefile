@@ -8,7 +8,7 @@ export K8S_VERSION
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo bench lint format crds conformance lock clean
+.PHONY: help setup test chaos demo bench lint format crds conformance lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -29,7 +29,11 @@ test: $(READY) ## all tests, on a real control plane and a real PostgreSQL
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -q tests/unit
 	$(BIN)/coverage report
-	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile --ignore tests/unit tests
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile -m "not long" --ignore tests/unit tests
+
+chaos: $(READY) ## the tests that take minutes: a thousand tenants, a whole minute of Neon's limit
+	$(BIN)/neon-sandbox prepare
+	$(BIN)/pytest -q -n $(WORKERS) -m long --ignore tests/unit tests
 
 demo: $(READY) ## the whole story in a minute, on this machine
 	$(BIN)/neon-sandbox prepare

@@ -89,6 +89,7 @@ async def test_a_create_does_not_wait_for_a_tier_change(unconnected: Scene) -> N
     assert unconnected.patches()[0] < len(names)  # the change was in the middle of it
 
 
+@pytest.mark.long
 async def test_no_minute_sees_more_than_our_share_and_neon_never_says_too_many(unconnected: Scene) -> None:
     """With a tenth of Neon's limit, so that the share is used up; the same shares as by default."""
     unconnected.neon.knobs.requests_per_minute = 70
