@@ -51,6 +51,7 @@ async def _in_our_own_cluster(version: str | None, console: Console) -> None:
 async def _in_the_users_cluster(context: str, console: Console) -> None:
     async with _neon() as (neon, folder), AsyncExitStack() as running:
         await _kubectl(context, "apply", "-f", "-", stdin=manifests.crds())
+        await _kubectl(context, "apply", "-f", str(manifests.example(manifests.RBAC)))
         await _kubectl(context, "apply", "-f", str(manifests.example(manifests.TIERS)))
         settings = {
             "cluster_id": "sandbox",
@@ -64,7 +65,7 @@ async def _in_the_users_cluster(context: str, console: Console) -> None:
             installation.operator(folder, kubeconfig=kubeconfig, settings=settings)
         )
         _announce(console, neon, operator, f"the cluster of context {context}")
-        console.print("The CRDs and the tiers stay in that cluster when this ends.")
+        console.print("The CRDs, the tiers and the operator's namespace stay in that cluster when this ends.")
         while True:
             operator.check()
             await asyncio.sleep(_LOOK)
