@@ -138,7 +138,7 @@ STEPS: dict[str, tuple[Observed, Step]] = {
         ),
         DeclareIntent(),
     ),
-    # --- _bound
+    # --- upkeep
     "bound 1 a bound resource is held by our finalizer": (
         a.bound(tenant=a.tenant(finalizers=())),
         AddFinalizer(),
