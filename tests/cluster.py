@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import ssl
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 
 import httpx
 import yaml
 
 from neon_sandbox.controlplane import ControlPlane
+from waiting import until
 
 Object = dict[str, Any]
-T = TypeVar("T")
-
-PATIENCE: Final = 40.0
-"""Seconds until a condition that must come is given up. Never a measure of speed."""
 
 _PATHS: Final = {
     "TenantDatabase": "/apis/neontenants.io/v1alpha1/namespaces/{namespace}/tenantdatabases",
@@ -37,16 +32,6 @@ class RefusedError(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
-
-
-async def until(look: Callable[[], Awaitable[T | None]], what: str) -> T:
-    """Looks until the answer is something, and returns it."""
-    deadline = time.monotonic() + PATIENCE
-    while not (answer := await look()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited in vain until {what}")
-        await asyncio.sleep(0.05)
-    return answer
 
 
 class Cluster:

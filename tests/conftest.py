@@ -11,7 +11,7 @@ import pytest
 from neon_sandbox import installation
 from neon_sandbox.controlplane import ControlPlane, prepare
 from neon_sandbox.emulator.postgres.server import PostgresServer
-from scene import Scene, playing
+from scene import SWEEPING, Scene, playing
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +51,12 @@ async def running(scene: Scene) -> Scene:
     """The same, with an operator."""
     await scene.start_operator()
     return scene
+
+
+@pytest.fixture
+async def sweeping(unconnected: Scene) -> Scene:
+    """An operator that sweeps every second, and a tenant at rest."""
+    await unconnected.start_operator(**SWEEPING)
+    await unconnected.create()
+    await unconnected.cluster.until_ready()
+    return unconnected

@@ -17,12 +17,13 @@ import httpx
 import psycopg
 import yaml
 
-from cluster import Cluster, Object, until
+from cluster import Cluster, Object
 from neon_sandbox import installation, manifests
 from neon_sandbox.child import Child
 from neon_sandbox.controlplane import ControlPlane, Request
 from neon_sandbox.emulator.emulator import Emulator
 from neon_sandbox.emulator.postgres.server import PostgresServer
+from waiting import until
 
 OPERATOR_USER: Final = f"system:serviceaccount:{installation.NAMESPACE}:{installation.SERVICE_ACCOUNT}"
 
@@ -41,6 +42,8 @@ FAST: Final = {
 
 PAGES: Final = ("metrics", "v1/status")
 """What every operator serves that asks Neon for nothing."""
+
+SWEEPING: Final = {"sweep_interval": "1"}
 
 _counter = itertools.count()
 

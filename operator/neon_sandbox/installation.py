@@ -14,6 +14,7 @@ from typing import Final
 from neon_sandbox import manifests
 from neon_sandbox.child import Child
 from neon_sandbox.controlplane import ControlPlane
+from neon_sandbox.emulator import Emulator
 
 NAMESPACE: Final = "neon-tenant-operator"
 SERVICE_ACCOUNT: Final = "neon-tenant-operator"
@@ -52,6 +53,17 @@ async def write_operator_kubeconfig(plane: ControlPlane, path: Path) -> None:
     """A kubeconfig with exactly the permissions that the operator ships with."""
     token = await kubectl(plane, "create", "token", SERVICE_ACCOUNT, "-n", NAMESPACE, "--duration=24h")
     plane.write_kubeconfig(path, token=token.strip(), namespace=NAMESPACE)
+
+
+async def furnish(plane: ControlPlane, neon: Emulator) -> Path:
+    """Installs all that an operator needs, and the example tiers; its folder, with kubeconfig and API key."""
+    await install(plane)
+    await kubectl(plane, "apply", "-f", manifests.example(manifests.TIERS))
+    folder = plane.folder / "operator"
+    folder.mkdir(mode=0o700)
+    await write_operator_kubeconfig(plane, folder / "kubeconfig")
+    (folder / "api-key").write_text(neon.api_key)
+    return folder
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
-from neon_sandbox import installation, manifests
+from neon_sandbox import installation
 from neon_sandbox.child import Child
 from neon_sandbox.controlplane import Binaries, ControlPlane
 from neon_sandbox.emulator import Emulator, PostgresServer
@@ -43,12 +43,7 @@ class Stack:
             postgres = await stack.enter_async_context(PostgresServer.start())
             postgres.disposable = True
             neon = await stack.enter_async_context(Emulator.start(postgres=postgres))
-            await installation.install(plane)
-            await installation.kubectl(plane, "apply", "-f", manifests.example(manifests.TIERS))
-            folder = plane.folder / "operator"
-            folder.mkdir(mode=0o700)
-            await installation.write_operator_kubeconfig(plane, folder / "kubeconfig")
-            (folder / "api-key").write_text(neon.api_key)
+            folder = await installation.furnish(plane, neon)
             running = cls(plane, postgres, neon, folder)
             # Last in, first out: the operator ends before the servers that it talks to.
             stack.push_async_callback(running._stack.aclose)

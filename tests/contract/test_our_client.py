@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 import pytest
 
 import builders as a
-from cluster import until
 from contract.referee import Referee
 from neon_sandbox.emulator import Emulator
 from neon_tenants.core.consumption import V1, V2
@@ -25,6 +24,7 @@ from neon_tenants.neon.consumption import Consumption, Window
 from neon_tenants.neon.http import Http
 from neon_tenants.neon.key import ApiKey
 from neon_tenants.neon.limits import Rates
+from waiting import until
 from wire import Exchange, Wire
 
 NEW = NewProject(

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from cluster import condition, until
+from cluster import condition
 from neon_sandbox import installation, manifests
 from neon_sandbox.controlplane import ControlPlane
 from neon_sandbox.emulator.outage import Outage
 from scene import Scene, example_tier
+from waiting import until
 
 
 async def test_an_unknown_tier_waits_for_its_tier(running: Scene) -> None:

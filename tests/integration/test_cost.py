@@ -7,10 +7,10 @@ from collections import Counter
 
 import psycopg
 
-from cluster import until
 from neon_sandbox import installation
 from neon_sandbox.controlplane import Request
 from scene import OPERATOR_USER, Scene, query
+from waiting import until
 
 LIST = ("GET", "/projects")
 

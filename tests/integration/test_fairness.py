@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from cluster import Cluster, until
+from cluster import Cluster
 from neon_sandbox.bench.figures import busiest
 from scene import Scene, example_tier
+from waiting import until
 
 WORKERS = 8
 SLOW = {

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from cluster import Object, RefusedError, condition, until
+from cluster import Object, RefusedError, condition
 from neon_sandbox.emulator.scripts import Script
 from scene import Scene, query
+from waiting import until
 
 FINALIZER = "neontenants.io/project"
 

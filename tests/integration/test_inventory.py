@@ -14,7 +14,6 @@ import pytest
 from aiohttp import web
 
 from builders import MARKER
-from cluster import until
 from neon_tenants.core.lane import Lane
 from neon_tenants.neon.budget import Budget, Turn, taking_turns
 from neon_tenants.neon.client import NeonClient
@@ -22,6 +21,7 @@ from neon_tenants.neon.http import Http
 from neon_tenants.neon.inventory import Inventory
 from neon_tenants.neon.key import ApiKey
 from neon_tenants.neon.limits import Rates
+from waiting import until
 
 
 class Neon:

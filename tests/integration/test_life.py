@@ -8,9 +8,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from cluster import Object, condition, until
+from cluster import Object, condition
 from neon_sandbox import installation
 from scene import Scene, example_tier, query
+from waiting import until
 
 Gi = 1024**3
 Mi = 1024**2

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from cluster import Object, condition, until
+from cluster import Object, condition
 from neon_sandbox.emulator.scripts import Script
 from scene import Scene, query
+from waiting import until
 
 POST = {"method": "POST", "route": "/projects"}
 FINALIZER = "neontenants.io/project"

@@ -14,9 +14,10 @@ from typing import Any
 import psycopg
 import yaml
 
-from cluster import Object, condition, until
+from cluster import Object, condition
 from neon_sandbox.emulator import Script
 from scene import OPERATOR_USER, Scene, example_tier, query
+from waiting import until
 
 PROJECT = "/projects/{project_id}"
 ENDPOINT = "/projects/{project_id}/endpoints/{endpoint_id}"

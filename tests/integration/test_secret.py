@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from cluster import Object, condition, until
+from cluster import Object, condition
 from scene import Scene, query
+from waiting import until
 
 OURS = "servicebinding.io/postgresql"
 

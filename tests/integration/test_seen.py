@@ -11,7 +11,6 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from cluster import until
 from neon_sandbox import installation, manifests
 from neon_sandbox.controlplane import ControlPlane, prepare
 from neon_sandbox.emulator import Emulator
@@ -20,6 +19,7 @@ from neon_tenants.core.drift import Drift
 from neon_tenants.core.lane import Lane
 from neon_tenants.core.orphans import Kind
 from scene import Scene, command, program, served
+from waiting import until
 
 LABELS = {
     "status": {"2xx", "3xx", "4xx", "429", "5xx", "none"},

@@ -7,21 +7,12 @@ from typing import Any
 import httpx
 import pytest
 
-from cluster import Object, condition, until
+from cluster import Object, condition
 from neon_sandbox.emulator.scripts import Script
-from scene import Scene, example_tier
+from scene import SWEEPING, Scene, example_tier
+from waiting import until
 
-SWEEPING = {"sweep_interval": "1"}
 LIST = ("GET", "/projects")
-
-
-@pytest.fixture
-async def sweeping(unconnected: Scene) -> Scene:
-    """An operator that sweeps every second, and a tenant at rest."""
-    await unconnected.start_operator(**SWEEPING)
-    await unconnected.create()
-    await unconnected.cluster.until_ready()
-    return unconnected
 
 
 async def sweeps(scene: Scene, count: int = 1) -> None:

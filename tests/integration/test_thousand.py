@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from cluster import Object, until
+from cluster import Object
 from scene import Scene, example_tier
+from waiting import until
 
 TENANTS = 1000
 PAGES = 3

@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 
-from cluster import until
 from neon_sandbox.emulator import Script
 from scene import Scene, command
+from waiting import until
 
 HOUR = 3600
 HISTORY = "/consumption_history/v2/projects"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +11,9 @@ import httpx
 import psycopg
 
 from neon_sandbox.emulator import Clock, Emulator, PostgresServer
+from waiting import until
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
-
-DEADLINE = 30.0
-"""Seconds after which a condition will not come any more."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +123,7 @@ class Neon:
         async def idle() -> bool:
             return not any(p.running for p in self.emulator.store if p.id == project_id)
 
-        await until(idle, "operations to end")
+        await until(idle, "the operations end")
 
     async def change(self, method: str, path: str, json: Any = None) -> Any:
         """A change, and the end of the operations that it schedules."""
@@ -152,16 +149,6 @@ async def open_neon(
         emulator.knobs.requests_per_second_per_route = 0
         emulator.knobs.operation_seconds = 0
         yield Neon(emulator, client)
-
-
-async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
-    """Returns when the condition holds; fails after the deadline."""
-    try:
-        async with asyncio.timeout(DEADLINE):
-            while not await condition():
-                await asyncio.sleep(0.01)
-    except TimeoutError:
-        raise AssertionError(f"waited in vain for {what}") from None
 
 
 @asynccontextmanager

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +26,7 @@ from neon_sandbox.controlplane import (
 from neon_sandbox.controlplane.build import GoBuild
 from neon_sandbox.controlplane.module import GoMod
 from neon_sandbox.controlplane.release import PROGRAMS
+from waiting import processes_in, until, until_nobody_works_in
 
 needs_go = pytest.mark.skipif(shutil.which("go") is None, reason="needs a Go toolchain")
 needs_proc = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
@@ -265,28 +265,16 @@ async def test_a_cancelled_build_ends_with_its_compilers_and_leaves_nothing(
     env = toolchain(tmp_path / "bin", "sleep 1000 & wait")
     cache = tmp_path / "cache"
     task = asyncio.create_task(prepare(env=env, sources=[GoBuild(env)], report=report))
-    deadline = time.monotonic() + 20
-    while len(processes_in(cache)) < 2:  # the toolchain and what it started
-        assert time.monotonic() < deadline
+
+    async def building() -> bool:
         assert not task.done()
-        await asyncio.sleep(0.05)
+        return len(processes_in(cache)) >= 2  # the toolchain and what it started
+
+    await until(building, "the toolchain has started something")
 
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
 
-    while processes_in(cache):  # what the toolchain started is not ours to wait for
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.05)
+    await until_nobody_works_in(cache)
     assert [path.suffix for path in cache.iterdir()] == [".lock"]
-
-
-def processes_in(folder: Path) -> list[int]:
-    found = []
-    for each in Path("/proc").iterdir():
-        try:
-            if each.name.isdigit() and (each / "cwd").readlink().is_relative_to(folder):
-                found.append(int(each.name))
-        except (FileNotFoundError, PermissionError, ProcessLookupError):
-            continue
-    return found

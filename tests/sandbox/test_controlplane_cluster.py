@@ -6,8 +6,7 @@ import os
 import socket
 import stat
 import sys
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import pytest_asyncio
 
 from neon_sandbox.child import ChildFailedError
 from neon_sandbox.controlplane import Binaries, ControlPlane, prepare
+from waiting import processes_in, until
 
 needs_proc = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 
@@ -93,25 +93,6 @@ class Kubectl:
         return await self.must("create", "-f", "-", "-o", "jsonpath={.metadata.uid}", stdin=body)
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not await condition():
-        assert time.monotonic() < deadline, "it did not become true in time"
-        await asyncio.sleep(0.1)
-
-
-def processes_in(folder: Path) -> list[int]:
-    """Who works in `folder`: each part of a control plane has it as its working folder."""
-    found = []
-    for each in Path("/proc").iterdir():
-        try:
-            if each.name.isdigit() and (each / "cwd").readlink().is_relative_to(folder):
-                found.append(int(each.name))
-        except (FileNotFoundError, PermissionError, ProcessLookupError):
-            continue
-    return found
-
-
 def children_of(folder: Path) -> list[Path]:
     return list(folder.iterdir())
 
@@ -162,7 +143,7 @@ async def test_a_service_account_without_rights_is_refused_until_a_role_allows_i
     async def allowed() -> bool:
         return (await reader("get", "configmaps")).status == 0
 
-    await eventually(allowed)
+    await until(allowed, "the role allows it")
     assert (await reader("get", "secrets")).status == 1
 
 
@@ -176,7 +157,7 @@ async def test_a_dependent_is_removed_after_its_owner(admin: Kubectl) -> None:
     async def gone() -> bool:
         return "NotFound" in (await admin("get", "secret", "dependent")).err
 
-    await eventually(gone)
+    await until(gone, "the dependent is gone")
 
 
 async def test_custom_resources_have_cel_rules_and_dependents(admin: Kubectl) -> None:
@@ -187,7 +168,7 @@ async def test_custom_resources_have_cel_rules_and_dependents(admin: Kubectl) ->
     async def served() -> bool:
         return (await admin("get", "things")).status == 0
 
-    await eventually(served)
+    await until(served, "the new kind is served")
     too_large = await admin("create", "-f", "-", stdin=thing | {"spec": {"size": 4}})
     assert too_large.status == 1
     assert "a thing has at most size 3" in too_large.err
@@ -203,7 +184,7 @@ async def test_custom_resources_have_cel_rules_and_dependents(admin: Kubectl) ->
     async def gone() -> bool:
         return "NotFound" in (await admin("get", "secret", "of-thing")).err
 
-    await eventually(gone)
+    await until(gone, "the dependent is gone")
 
 
 async def test_a_deleted_namespace_goes_with_what_is_in_it(admin: Kubectl) -> None:
@@ -221,7 +202,7 @@ async def test_a_namespace_has_a_default_service_account_and_the_role_view_has_r
         rules = await admin.must("get", "clusterrole", "view", "-o", "jsonpath={.rules}")
         return account.status == 0 and "configmaps" in rules
 
-    await eventually(complete)
+    await until(complete, "the namespace and the role are complete")
 
 
 async def test_the_audit_log_names_who_wrote_what(admin: Kubectl, tmp_path: Path) -> None:
@@ -232,7 +213,7 @@ async def test_the_audit_log_names_who_wrote_what(admin: Kubectl, tmp_path: Path
     async def written() -> bool:
         return (await writer("create", "configmap", "written")).status == 0
 
-    await eventually(written)
+    await until(written, "the role allows it")
     await writer("get", "secrets")
     user = "system:serviceaccount:default:writer"
 
@@ -249,7 +230,7 @@ async def test_the_audit_log_names_who_wrote_what(admin: Kubectl, tmp_path: Path
             and agents == {"kubectl"}
         )
 
-    await eventually(recorded)
+    await until(recorded, "the audit log has it")
 
 
 async def test_kubectl_leaves_nothing_in_the_home_of_the_user(plane: ControlPlane, tmp_path: Path) -> None:
@@ -315,7 +296,7 @@ async def test_nothing_is_left_after_a_cancellation_while_it_starts(
     async def half_started() -> bool:
         return len(processes_in(tmp_path)) == 2
 
-    await eventually(half_started)
+    await until(half_started, "it is half started")
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

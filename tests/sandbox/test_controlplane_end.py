@@ -8,7 +8,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 
 from neon_sandbox.controlplane import KubeconfigError, run_forever
 from neon_sandbox.controlplane.temporary import private_folder
+from waiting import processes_in, until, until_nobody_works_in
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 
@@ -44,25 +44,6 @@ asyncio.run(run_forever(Path(sys.argv[1])))
 """
 
 Start = Callable[..., subprocess.Popen[str]]
-
-
-def processes_in(folder: Path) -> list[int]:
-    """Who works in `folder`: each part of a control plane has it as its working folder."""
-    found = []
-    for each in Path("/proc").iterdir():
-        try:
-            if each.name.isdigit() and (each / "cwd").readlink().is_relative_to(folder):
-                found.append(int(each.name))
-        except (FileNotFoundError, PermissionError, ProcessLookupError):
-            continue
-    return found
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it did not become true in time"
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -130,7 +111,7 @@ def test_sigkill_leaves_no_process_and_the_next_control_plane_removes_the_folder
     process.kill()
     process.wait()
 
-    eventually(lambda: processes_in(temporary) == [])
+    asyncio.run(until_nobody_works_in(temporary))
     with private_folder(temporary) as ours:
         assert list(temporary.iterdir()) == [ours]
         assert ours != left
@@ -190,7 +171,11 @@ async def test_the_command_can_be_cancelled(
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     kubeconfig = tmp_path / "kubeconfig"
     task = asyncio.create_task(run_forever(kubeconfig))
-    await asyncio.to_thread(eventually, kubeconfig.exists)
+
+    async def written() -> bool:
+        return kubeconfig.exists()
+
+    await until(written, "the kubeconfig is written")
 
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

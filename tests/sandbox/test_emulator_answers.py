@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from neon_sandbox.emulator import Emulator, Entry, Journal, Outage, Script
-from sandbox.emulator_world import Neon, open_neon, until
+from sandbox.emulator_world import Neon, open_neon
+from waiting import until
 
 CREATE = {"project": {"name": "tenant"}}
 
@@ -59,7 +60,7 @@ async def test_a_dropped_connection_takes_no_other_with_it(neon: Neon) -> None:
         async def executed() -> bool:
             return count(neon) == 1
 
-        await until(executed, "the other request to be executed")
+        await until(executed, "the other request is executed")
         asking = asyncio.ensure_future(neon.ask("GET", "/auth"))
         neon.emulator.clock.advance(50)
         with pytest.raises(httpx.RemoteProtocolError):
@@ -96,7 +97,7 @@ async def test_a_request_can_land_after_its_client_has_given_up(neon: Neon) -> N
     async def landed() -> bool:
         return count(neon) == 1
 
-    await until(landed, "the request to land")
+    await until(landed, "the request lands")
 
 
 async def test_a_script_is_for_the_nth_matching_request_and_those_after_it(neon: Neon) -> None:

@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from neon_sandbox.emulator import PostgresServer
-from sandbox.emulator_world import Neon, Tenant, login, open_neon, refusal, until, value
+from sandbox.emulator_world import Neon, Tenant, login, open_neon, refusal, value
+from waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +140,7 @@ async def test_a_branch_is_removed_when_its_time_has_come(neon: Neon) -> None:
         except psycopg.OperationalError:
             return True
 
-    await until(gone, "the branch's endpoint to close")
+    await until(gone, "the branch's endpoint closes")
 
 
 async def test_a_whole_family_is_dropped_with_its_project(neon: Neon) -> None:

@@ -14,7 +14,8 @@ from psycopg import sql
 
 from neon_sandbox.emulator import PostgresServer
 from neon_sandbox.emulator.postgres import wire
-from sandbox.emulator_world import Connection, Neon, login, open_neon, refusal, until, value
+from sandbox.emulator_world import Connection, Neon, login, open_neon, refusal, value
+from waiting import until
 
 DISABLED = "The endpoint has been disabled. Enable it using Neon API and retry."
 QUOTA = "Your account or project has exceeded the quota. Upgrade your plan to increase limits."
@@ -61,7 +62,7 @@ async def test_a_connection_keeps_a_compute_from_going_idle(neon: Neon) -> None:
     async def left() -> bool:
         return not neon.emulator.projects()[0]["endpoints"][0]["sessions"]
 
-    await until(left, "the connection to be gone")
+    await until(left, "the connection is gone")
     assert (await neon.endpoint(tenant))["current_state"] == "active"
     neon.emulator.clock.advance(301)
     assert (await neon.endpoint(tenant))["current_state"] == "idle"
@@ -268,7 +269,7 @@ async def test_what_can_no_longer_be_recovered_is_dropped(neon: Neon, postgres: 
         found = await postgres.fetch(sql.SQL("SELECT 1 FROM pg_database WHERE datname = %s"), [name])
         return not found
 
-    await until(dropped, "the database to be dropped")
+    await until(dropped, "the database is dropped")
 
 
 async def test_a_deleted_endpoint_is_gone_for_good(neon: Neon) -> None:

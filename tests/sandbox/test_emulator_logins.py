@@ -14,7 +14,8 @@ import pytest
 
 from neon_sandbox.emulator import PostgresServer
 from neon_sandbox.emulator.postgres import binaries
-from sandbox.emulator_world import Neon, Tenant, login, open_neon, refusal, until, value
+from sandbox.emulator_world import Neon, Tenant, login, open_neon, refusal, value
+from waiting import until
 
 
 @pytest.fixture(scope="module", params=["found", "bundled"])
@@ -42,7 +43,7 @@ async def test_the_uri_of_the_answer_logs_in_when_the_operations_are_finished(ne
         ]
         return all(operation["status"] == "finished" for operation in operations)
 
-    await until(finished, "the operations to finish")
+    await until(finished, "the operations finish")
     async with login(tenant.uri) as connection:
         await connection.execute("CREATE TABLE note (text text)")
         await connection.execute("INSERT INTO note VALUES ('kept')")
@@ -185,7 +186,7 @@ async def test_a_cancel_request_reaches_the_statement(neon: Neon) -> None:
                     )
                 )
 
-        await until(asleep, "the statement to sleep")
+        await until(asleep, "the statement sleeps")
         await connection.cancel_safe()
         with pytest.raises(psycopg.errors.QueryCanceled):
             await sleeping

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from neon_sandbox.emulator import Clock, Knobs
-from sandbox.emulator_world import Neon, open_neon, until
+from sandbox.emulator_world import Neon, open_neon
+from waiting import until
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ async def test_operations_pass_from_scheduling_to_running_to_finished(neon: Neon
         async def reached() -> bool:
             return await statuses() == list(wanted)
 
-        await until(reached, f"operations to be {wanted}")
+        await until(reached, f"the operations are {wanted}")
 
     assert await statuses() == ["scheduling", "scheduling"]
     neon.emulator.clock.advance(25)

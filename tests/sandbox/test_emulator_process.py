@@ -24,7 +24,8 @@ from psycopg import sql
 from neon_sandbox.emulator import Emulator, NoPostgresError, PostgresFailedError, PostgresServer
 from neon_sandbox.emulator.foreground import Options
 from neon_sandbox.emulator.postgres import binaries, folder
-from sandbox.emulator_world import login, open_neon, until, value
+from sandbox.emulator_world import login, open_neon, value
+from waiting import until
 
 PROGRAM = """
 import sys
@@ -129,7 +130,7 @@ async def test_the_program_tells_where_it_is_and_leaves_nothing_when_it_is_stopp
                 except psycopg.OperationalError:
                     return False
 
-            await until(logs_in, "the login to work")
+            await until(logs_in, "the login works")
         program.process.send_signal(number)
         assert await asyncio.wait_for(program.process.wait(), 60) == 0
     assert not children & processes().keys()
@@ -147,7 +148,7 @@ async def test_after_a_kill_postgresql_ends_too_and_the_next_server_removes_the_
         async def gone() -> bool:
             return not children & processes().keys()
 
-        await until(gone, "PostgreSQL to end")
+        await until(gone, "PostgreSQL ends")
     else:
         for child in children:
             os.kill(child, signal.SIGKILL)

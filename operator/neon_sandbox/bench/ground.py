@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 import httpx
 import yaml
 
-from neon_sandbox import installation, manifests
+from neon_sandbox import installation
 from neon_sandbox.child import Child
 from neon_sandbox.controlplane import Binaries, ControlPlane
 from neon_sandbox.demo.stage import is_ready
@@ -47,12 +47,7 @@ class Ground:
             plane = await stack.enter_async_context(ControlPlane.start(binaries))
             neon = await stack.enter_async_context(Emulator.start())
             neon.knobs.projects_limit = 1_000_000
-            await installation.install(plane)
-            await installation.kubectl(plane, "apply", "-f", manifests.example(manifests.TIERS))
-            folder = plane.folder / "operator"
-            folder.mkdir(mode=0o700)
-            await installation.write_operator_kubeconfig(plane, folder / "kubeconfig")
-            (folder / "api-key").write_text(neon.api_key)
+            folder = await installation.furnish(plane, neon)
             token = yaml.safe_load(plane.kubeconfig.read_text())["users"][0]["user"]["token"]
             http = await stack.enter_async_context(
                 httpx.AsyncClient(

@@ -66,8 +66,7 @@ async def tier_change(ground: Ground, load: Load, progress: Progress) -> Measure
         def changed() -> int:
             return ground.neon.requests.count(*PATCH, status=200)
 
-        # What is counted stands in Neon's journal, which tells nobody.
-        while not changed():  # noqa: ASYNC110
+        while not changed():  # noqa: ASYNC110  # it is counted in Neon's journal, which tells nobody
             await asyncio.sleep(_LOOK)
         waits = await _singles(
             ground,

@@ -130,10 +130,6 @@ class Emulator:
         """The true state of all projects, deleted ones too, without secrets."""
         return control.dump(self._world)
 
-    def release_operations(self) -> None:
-        """Lets stuck operations go on; set the knob `operation_outcome` first."""
-        self._world.operations.release()
-
 
 def _world(postgres: PostgresServer | None, clock: Clock, knobs: Knobs, names: Names, keys: Keys) -> World:
     store = Store(clock)
