@@ -16,16 +16,18 @@ import click
 from neon_tenants.api import names
 from neon_tenants.api.conditions import Reason
 from neon_tenants.api.fleet_operation import MAX_TARGETS, FleetOperationStatus, Operation, Outcome, Phase
-from neon_tenants.cli.output import CSV, JSON, as_csv, as_json, output, show_table
+from neon_tenants.cli.options import CLUSTER, gathered, with_options
+from neon_tenants.cli.output import CSV, JSON, as_csv, as_json, rows_output, show_table
 from neon_tenants.cli.reading import Source, reads
+from neon_tenants.core.record import Record
 from neon_tenants.kube.client import KubeClient, NoClusterError
 from neon_tenants.kube.errors import ForbiddenError, KubeError
+from neon_tenants.kube.tenants import Tenants
 from neon_tenants.settings import ENVIRONMENT_PREFIX
 
 POLL: Final = 0.5
 """Seconds between looks at an operation."""
 _OPERATIONS: Final = f"/apis/{names.API_VERSION}/{names.FLEET_OPERATIONS}"
-_TENANTS: Final = f"/apis/{names.API_VERSION}/{names.TENANT_DATABASES}"
 
 Show: TypeAlias = Callable[[FleetOperationStatus], None]
 
@@ -88,27 +90,10 @@ class Where:
             raise click.ClickException(str(error)) from None
 
     async def _held(self) -> list[str]:
-        found: list[str] = []
-        cursor = ""
         async with KubeClient.connect(kubeconfig=self.kubeconfig, context=self.context) as kube:
-            while True:
-                query = {"limit": "500", **({"continue": cursor} if cursor else {})}
-                page = await kube.request("list TenantDatabases", "GET", _TENANTS, query=query)
-                found += [_place(item) for item in page["items"] if _is_held(item)]
-                cursor = page["metadata"].get("continue") or ""
-                if not cursor:
-                    return found
-
-
-def _place(tenant: dict[str, Any]) -> str:
-    return f"{tenant['metadata']['namespace']}/{tenant['metadata']['name']}"
-
-
-def _is_held(tenant: dict[str, Any]) -> bool:
-    conditions = (tenant.get("status") or {}).get("conditions") or ()
-    return any(
-        c["type"] == "Ready" and c["reason"] == Reason.PREVIOUS_PROJECT_FOUND.value for c in conditions
-    )
+            tenants = [Record.of(tenant) async for tenant in Tenants(kube).all(None)]
+        held = Reason.PREVIOUS_PROJECT_FOUND
+        return [f"{t.key.namespace}/{t.key.name}" for t in tenants if t.reason == held]
 
 
 async def _followed(kube: KubeClient, name: str) -> AsyncIterator[FleetOperationStatus]:
@@ -150,20 +135,6 @@ def _shown(total: int) -> Iterator[Show]:
     yield tell
 
 
-def _writes(command: Callable[..., None]) -> Callable[..., None]:
-    """The options of a command that writes an operation; the command gets them as `where`."""
-
-    def wrapped(
-        kubeconfig: Path | None, kube_context: str | None, cluster_id: str | None, dry_run: bool, **given: Any
-    ) -> None:
-        command(where=Where(kubeconfig, kube_context, cluster_id, dry_run), **given)
-
-    wrapped.__doc__, wrapped.__name__ = command.__doc__, command.__name__
-    for option in reversed(_OPTIONS):
-        wrapped = option(wrapped)
-    return wrapped
-
-
 _WRITING: Final = (
     click.option("--dry-run", is_flag=True, help="Check everything and change nothing."),
     click.option(
@@ -174,24 +145,19 @@ _WRITING: Final = (
         help="The operator that is to do it, where several share this cluster.",
     ),
 )
-_OPTIONS: Final = (
-    *_WRITING,
-    click.option(
-        "--kubeconfig",
-        type=click.Path(path_type=Path, dir_okay=False),
-        envvar=f"{ENVIRONMENT_PREFIX}KUBECONFIG",
-        show_envvar=True,
-        help="Kubeconfig to use. Left out: $KUBECONFIG, or ~/.kube/config.",
-    ),
-    click.option(
-        "--context",
-        "kube_context",
-        envvar=f"{ENVIRONMENT_PREFIX}KUBE_CONTEXT",
-        show_envvar=True,
-        metavar="NAME",
-        help="Context of the kubeconfig. Left out: its current one.",
-    ),
-)
+
+
+def _where(given: dict[str, Any]) -> Where:
+    return Where(
+        kubeconfig=given.pop("kubeconfig"),
+        context=given.pop("kube_context"),
+        cluster=given.pop("cluster_id"),
+        dry_run=given.pop("dry_run"),
+    )
+
+
+_writes = gathered("where", (*_WRITING, *CLUSTER), _where)
+"""The options of a command that writes an operation; the command gets them as `where`."""
 
 
 @click.command()
@@ -250,9 +216,8 @@ def confirm_api_server(where: Where, code: str) -> None:
 @click.command()
 @click.argument("targets", nargs=-1, metavar="[PROJECT-ID[=released]]...")
 @click.option("--delete", is_flag=True, help="Delete the named projects. Neon keeps them for 7 days.")
-@_WRITING[0]
-@_WRITING[1]
-@output
+@with_options(_WRITING)
+@rows_output
 @reads
 def orphans(  # noqa: PLR0917
     source: Source,

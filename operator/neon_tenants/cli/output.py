@@ -12,18 +12,26 @@ from typing import Any, Final
 import click
 import orjson
 
+from neon_tenants.cli.options import Option
+
 TABLE: Final = "table"
 JSON: Final = "json"
 CSV: Final = "csv"
 
-output = click.option(
-    "-o",
-    "--output",
-    type=click.Choice([TABLE, JSON, CSV]),
-    default=TABLE,
-    show_default=True,
-    help="A table for people, or JSON or CSV for programs.",
-)
+
+def output(*forms: str, help_text: str) -> Option:
+    """The option of a command that prints in one of these forms; the first is the default."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(forms),
+        default=forms[0],
+        show_default=True,
+        help=help_text,
+    )
+
+
+rows_output: Final = output(TABLE, JSON, CSV, help_text="A table for people, or JSON or CSV for programs.")
 """The option of a command that prints rows."""
 
 

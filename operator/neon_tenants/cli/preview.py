@@ -9,7 +9,7 @@ from typing import Any
 import click
 import yaml
 
-from neon_tenants.cli.output import JSON, TABLE, as_json, show_table
+from neon_tenants.cli import output as out
 from neon_tenants.cli.reading import Source, reads
 
 COLUMNS = ("namespace", "name", "changes", "then over its quota")
@@ -24,14 +24,7 @@ COLUMNS = ("namespace", "name", "changes", "then over its quota")
     metavar="FILE",
     help="The DatabaseTier as it would be applied, as YAML.",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice([TABLE, JSON]),
-    default=TABLE,
-    show_default=True,
-    help="A table for people, or JSON for programs.",
-)
+@out.output(out.TABLE, out.JSON, help_text="A table for people, or JSON for programs.")
 @reads
 def preview(source: Source, file: Path, output: str) -> None:
     """Say what a changed tier would do to its tenants, without doing it.
@@ -39,11 +32,11 @@ def preview(source: Source, file: Path, output: str) -> None:
     The operator answers from the tenants that it knows and one list of Neon's projects.
     """
     answer = source.ask("preview", {"tier": manifest(file.read_text())}, post=True)
-    if output == JSON:
-        click.echo(as_json(answer))
+    if output == out.JSON:
+        click.echo(out.as_json(answer))
         return
     if answer["tenants"]:
-        show_table(COLUMNS, [row(tenant) for tenant in answer["tenants"]])
+        out.show_table(COLUMNS, [row(tenant) for tenant in answer["tenants"]])
     click.echo(summary(answer))
 
 

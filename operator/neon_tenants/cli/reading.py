@@ -6,7 +6,6 @@ Through the proxy Kubernetes decides who reads, and no port needs to be open.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +14,7 @@ import aiohttp
 import click
 import orjson
 
+from neon_tenants.cli.options import CLUSTER, Option, gathered
 from neon_tenants.kube.client import KubeClient, NoClusterError
 from neon_tenants.kube.errors import KubeError
 from neon_tenants.question import Question
@@ -137,26 +137,7 @@ def _json(data: bytes) -> Any:
         return None
 
 
-def reads(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that say where the operator answers; the command gets them as `source`."""
-
-    def wrapped(
-        server: str | None,
-        operator_namespace: str,
-        service: str,
-        kubeconfig: Path | None,
-        kube_context: str | None,
-        **given: Any,
-    ) -> None:
-        command(source=Source(server, operator_namespace, service, kubeconfig, kube_context), **given)
-
-    wrapped.__doc__, wrapped.__name__ = command.__doc__, command.__name__
-    for option in reversed(_OPTIONS):
-        wrapped = option(wrapped)
-    return wrapped
-
-
-_OPTIONS: Final = (
+_OPTIONS: Final[tuple[Option, ...]] = (
     click.option(
         "--server",
         envvar=f"{ENVIRONMENT_PREFIX}SERVER",
@@ -178,19 +159,19 @@ _OPTIONS: Final = (
         metavar="NAME:PORT",
         help="The operator's Service and its port's name or number.",
     ),
-    click.option(
-        "--kubeconfig",
-        type=click.Path(path_type=Path, dir_okay=False),
-        envvar=f"{ENVIRONMENT_PREFIX}KUBECONFIG",
-        show_envvar=True,
-        help="Kubeconfig to use. Left out: $KUBECONFIG, or ~/.kube/config.",
-    ),
-    click.option(
-        "--context",
-        "kube_context",
-        envvar=f"{ENVIRONMENT_PREFIX}KUBE_CONTEXT",
-        show_envvar=True,
-        metavar="NAME",
-        help="Context of the kubeconfig. Left out: its current one.",
-    ),
+    *CLUSTER,
 )
+
+
+def _source(given: dict[str, Any]) -> Source:
+    return Source(
+        server=given.pop("server"),
+        namespace=given.pop("operator_namespace"),
+        service=given.pop("service"),
+        kubeconfig=given.pop("kubeconfig"),
+        context=given.pop("kube_context"),
+    )
+
+
+reads = gathered("source", _OPTIONS, _source)
+"""The options that say where the operator answers; the command gets them as `source`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import click
@@ -12,11 +11,12 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from neon_tenants import logs, process
+from neon_tenants.cli.options import Option, with_options
 from neon_tenants.kube.client import NoClusterError
 from neon_tenants.settings import ENVIRONMENT_PREFIX, Settings
 
 
-def _option(name: str, field: FieldInfo) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def _option(name: str, field: FieldInfo) -> Option:
     """A flag and a variable for a setting. They carry text; the settings model reads and checks it."""
     default = "" if field.is_required() or field.default in (None, ()) else f"  [default: {field.default}]"
     needed = "  [required]" if field.is_required() else ""
@@ -30,14 +30,8 @@ def _option(name: str, field: FieldInfo) -> Callable[[Callable[..., None]], Call
     )
 
 
-def _options(command: Callable[..., None]) -> Callable[..., None]:
-    for name, field in reversed(Settings.model_fields.items()):
-        command = _option(name, field)(command)
-    return command
-
-
 @click.command()
-@_options
+@with_options(_option(name, field) for name, field in Settings.model_fields.items())
 def run(**given: str | None) -> None:
     """Watch TenantDatabases and keep each as one Neon project.
 

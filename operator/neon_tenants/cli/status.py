@@ -40,14 +40,7 @@ _UNREADY: Final = {
 
 
 @click.command()
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice([out.TABLE, out.JSON]),
-    default=out.TABLE,
-    show_default=True,
-    help="A screen for people, or JSON for programs.",
-)
+@out.output(out.TABLE, out.JSON, help_text="A screen for people, or JSON for programs.")
 @reads
 def status(source: Source, output: str) -> None:
     """Show the fleet on one screen, from what the operator knows. Asks Neon for nothing."""

@@ -20,7 +20,7 @@ _TABLE = ("start", "namespace", "tenant", "tier", "owner")
     show_default=True,
     help="One row for each of them. Left out, the times are the last 24 hours, 30 days, or the last month.",
 )
-@out.output
+@out.rows_output
 @reads
 def usage(source: Source, since: str | None, until: str | None, granularity: str, output: str) -> None:
     """Show what each tenant used, from Neon's consumption history.
