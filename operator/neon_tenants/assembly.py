@@ -18,6 +18,7 @@ from neon_tenants.core.again import Again
 from neon_tenants.core.brake import BrakeLimits
 from neon_tenants.core.key import Key
 from neon_tenants.core.lane import Lane
+from neon_tenants.core.timestamp import stamp
 from neon_tenants.fleet.brake import Brake
 from neon_tenants.fleet.confirmations import Confirmations
 from neon_tenants.fleet.consumption import Report
@@ -67,7 +68,6 @@ class Operator:
     kube: KubeClient
     tenants: Tenants
     key: ApiKey
-    budget: Budget
     queue: Queue
     roster: Roster
     memory: Memory
@@ -111,7 +111,9 @@ class _Ground:
     budget: Budget
     neon: NeonClient
     alive: Inventory
+    deleted: Inventory
     tenants: Tenants
+    namespaces: Namespaces
     events: Events
     memory: Memory
     roster: Roster
@@ -131,7 +133,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
         )
         pauses = Pauses(
             kube=ground.kube,
-            namespaces=Namespaces(ground.kube, _clock),
+            namespaces=ground.namespaces,
             state=state,
             roster=ground.roster,
             queue=ground.queue,
@@ -178,7 +180,6 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
             kube=ground.kube,
             tenants=ground.tenants,
             key=ground.key,
-            budget=ground.budget,
             queue=ground.queue,
             roster=ground.roster,
             memory=ground.memory,
@@ -234,7 +235,9 @@ async def _ground(stack: AsyncExitStack, settings: Settings) -> _Ground:
         budget=budget,
         neon=neon,
         alive=Inventory(neon, _clock),
+        deleted=Inventory(neon, _clock, recoverable=True),
         tenants=Tenants(kube),
+        namespaces=Namespaces(kube, _clock),
         events=Events(kube, instance=holder, clock=_clock, token=lambda: secrets.token_hex(8)),
         memory=Memory(),
         roster=Roster(),
@@ -253,6 +256,7 @@ def _reconciler(ground: _Ground, *, pauses: Pauses, brake: Brake, rollouts: Roll
         secrets=secret_store,
         neon=ground.neon,
         alive=ground.alive,
+        deleted=ground.deleted,
         memory=ground.memory,
         # A list must outlive the time to the next sweep, else settled tenants would ask for their own.
         list_max_age=2 * settings.sweep_interval,
@@ -263,6 +267,7 @@ def _reconciler(ground: _Ground, *, pauses: Pauses, brake: Brake, rollouts: Roll
     return Reconciler(
         identity=identity,
         tenants=ground.tenants,
+        namespaces=ground.namespaces,
         secrets=secret_store,
         events=ground.events,
         performer=performer,
@@ -285,7 +290,7 @@ def _operations(ground: _Ground, *, pauses: Pauses, brake: Brake, rollouts: Roll
         tenants=ground.tenants,
         neon=ground.neon,
         alive=ground.alive,
-        deleted=Inventory(ground.neon, _clock, recoverable=True),
+        deleted=ground.deleted,
         roster=ground.roster,
         queue=ground.queue,
         pause=pauses.of,
@@ -382,4 +387,4 @@ def _limits(settings: Settings) -> BrakeLimits:
 
 def _wall_time() -> str:
     """RFC 3339 in whole seconds, as metav1.Time."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return stamp(datetime.now(UTC))

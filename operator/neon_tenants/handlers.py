@@ -65,8 +65,9 @@ class Triggers:
         """A TenantDatabase was listed, changed or is gone. Our own writes' echoes ask for no pass."""
         metadata = body["metadata"]
         key = Key(metadata["namespace"], metadata["name"])
-        if known := self._roster.record(key):
-            self._rollouts.note(known.tier)
+        before = self._roster.record(key)
+        if before is not None:
+            self._rollouts.note(before.tier)
         if kind == "DELETED":
             self._roster.drop(key)
             self._memory.forget(metadata["uid"])
@@ -77,7 +78,7 @@ class Triggers:
             # Stored under another version's schema: the pass will fail, back off and say so.
             self._queue.add(key, Lane.REPAIR)
             return
-        before, record = self._roster.record(key), Record.of(tenant)
+        record = Record.of(tenant)
         if before is not None and before.applied is None and record.ready is ConditionStatus.TRUE:
             self._became_ready(record)
         self._roster.put(record)

@@ -30,11 +30,6 @@ _PASS_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 _READY_SECONDS: Final = (1, 2, 3, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 
 
-def lane_label(lane: Lane) -> str:
-    """The lane as a label."""
-    return lane.name.lower()
-
-
 def outcome_of(again: Again | None) -> str:
     """How a pass ended: None is one that raised.
 
@@ -97,7 +92,7 @@ class Metrics:
     def requested(self, route: str, method: str, status: int | None, lane: Lane) -> None:
         """A request was sent to Neon; `status` is None where no answer came."""
         known = NO_ANSWER if status is None else "429" if status == 429 else f"{status // 100}xx"
-        self._requests.labels(method, route, known, lane_label(lane)).inc()
+        self._requests.labels(method, route, known, lane.label).inc()
 
     def render(self) -> bytes:
         """Prometheus' text format."""

@@ -61,6 +61,7 @@ class Performer:
         secrets: Secrets,
         neon: NeonClient,
         alive: Inventory,
+        deleted: Inventory,
         memory: Memory,
         list_max_age: float,
         clock: Callable[[], float],
@@ -72,7 +73,7 @@ class Performer:
         self._secrets = secrets
         self._neon = neon
         self._alive = alive
-        self._deleted = Inventory(neon, clock, recoverable=True)
+        self._deleted = deleted
         self._memory = memory
         self._list_max_age = list_max_age
         self._clock = clock

@@ -31,8 +31,8 @@ START_DELAYS: Final = (1.0, 2.0, 5.0, 10.0)
 """Seconds between tries while the API server or the CRDs are not there; the last one repeats."""
 
 
-async def run(settings: Settings, *, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:
-    """Runs the operator until `stop` is set or a signal asks for the end; sets `ready` when it watches."""
+async def run(settings: Settings, *, stop: asyncio.Event) -> None:
+    """Runs the operator until `stop` is set or a signal asks for the end."""
     _take_signals(stop)
     async with AsyncExitStack() as stack:
         operator = await stack.enter_async_context(assemble(settings))
@@ -54,7 +54,7 @@ async def run(settings: Settings, *, stop: asyncio.Event, ready: asyncio.Event |
             )
         )
         chores = await stack.enter_async_context(_chores(operator))
-        watch = asyncio.create_task(_watch(operator, stop, ready))
+        watch = asyncio.create_task(_watch(operator, stop))
         await asyncio.wait({watch, *chores}, return_when=asyncio.FIRST_COMPLETED)
         for task in (watch, *chores):
             if task.done():
@@ -64,7 +64,7 @@ async def run(settings: Settings, *, stop: asyncio.Event, ready: asyncio.Event |
     logger.info("The operator has stopped.")
 
 
-async def _watch(operator: Operator, stop: asyncio.Event, ready: asyncio.Event | None) -> None:
+async def _watch(operator: Operator, stop: asyncio.Event) -> None:
     """Lets Kopf watch; starts it again when its watch breaks for good."""
     triggers = handlers.Triggers(
         queue=operator.queue,
@@ -79,7 +79,7 @@ async def _watch(operator: Operator, stop: asyncio.Event, ready: asyncio.Event |
         if not await _cluster_is_ready(operator, stop):
             return
         started = asyncio.Event()
-        starting = asyncio.create_task(_started(started, stop, ready))
+        starting = asyncio.create_task(_started(started, stop))
         operator.pulse.begin()
         try:
             await kopf.operator(
@@ -102,13 +102,11 @@ async def _watch(operator: Operator, stop: asyncio.Event, ready: asyncio.Event |
             operator.pulse.end()
 
 
-async def _started(started: asyncio.Event, stop: asyncio.Event, ready: asyncio.Event | None) -> None:
+async def _started(started: asyncio.Event, stop: asyncio.Event) -> None:
     """Takes the signals back from Kopf, which after one of its own waits 5 s for our stop flag's waiter."""
     await started.wait()
     _take_signals(stop)
     logger.info("The operator is watching.")
-    if ready is not None:
-        ready.set()
 
 
 def _probes(operator: Operator) -> dict[str, serve.Probe]:

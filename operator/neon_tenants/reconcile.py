@@ -29,6 +29,7 @@ from neon_tenants.core.steps import Leave, Rest, Wait
 from neon_tenants.kube.errors import ConflictError
 from neon_tenants.kube.errors import NotFoundError as GoneError
 from neon_tenants.kube.events import Events, Regarding
+from neon_tenants.kube.namespaces import Namespaces
 from neon_tenants.kube.secrets import Secrets
 from neon_tenants.kube.tenants import Tenants
 from neon_tenants.memory import Memory
@@ -46,6 +47,7 @@ class Reconciler:
         *,
         identity: Identity,
         tenants: Tenants,
+        namespaces: Namespaces,
         secrets: Secrets,
         events: Events,
         performer: Performer,
@@ -60,6 +62,7 @@ class Reconciler:
     ) -> None:
         self._identity = identity
         self._tenants = tenants
+        self._namespaces = namespaces
         self._secrets = secrets
         self._events = events
         self._performer = performer
@@ -144,7 +147,7 @@ class Reconciler:
 
     async def _labels(self, tenant: Tenant, tier: Tier | None) -> dict[str, str] | None:
         asks = tier is not None and tier.spec.namespace_selector is not None
-        return await self._tenants.namespace_labels(tenant.namespace) if asks else None
+        return await self._namespaces.labels(tenant.namespace) if asks else None
 
     async def _older(self, tenant: Tenant, tier: Tier | None) -> int | None:
         limited = tier is not None and tier.spec.max_tenants_per_namespace is not None

@@ -73,6 +73,10 @@ class Roster:
         """The keys of all tenants."""
         return list(self._records)
 
+    def records_of(self, tier: str) -> list[Record]:
+        """The tenants that ask for a tier, as records."""
+        return [self._records[key] for key in self._tenants_of.get(tier, ())]
+
     def tenants_of(self, tier: str) -> list[Key]:
         """The tenants that ask for a tier."""
         return list(self._tenants_of.get(tier, ()))

@@ -81,9 +81,9 @@ class Reason(StrEnum):
     """Region, PostgreSQL version or database differ from those of the project. Nothing is replaced."""
     SECRET_NOT_OURS = "SecretNotOurs"  # noqa: S105 - a reason, not a password
     """A Secret of that name exists that this operator did not write. It is never overwritten."""
-    SECRET_CONFLICT = "SecretConflict"  # noqa: S105
+    SECRET_CONFLICT = "SecretConflict"  # noqa: S105 - likewise
     """Another TenantDatabase of the namespace uses this Secret name."""
-    PASSWORD_UNAVAILABLE = "PasswordUnavailable"  # noqa: S105
+    PASSWORD_UNAVAILABLE = "PasswordUnavailable"  # noqa: S105 - likewise
     """Neon does not give the password back (not stored, or the role was dropped). A person must decide."""
     PROJECT_MISSING = "ProjectMissing"
     """The recorded project is gone. It is never replaced silently by an empty one."""

@@ -195,7 +195,7 @@ def _resolved(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, An
 class _Yaml(yaml.SafeDumper):
     """Lists indented under their key, long lines left whole."""
 
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - PyYAML says it
         super().increase_indent(flow, indentless=False)
 
 

@@ -122,7 +122,6 @@ class Overrides(Model):
     compute: ComputeOverrides | None = Field(default=None, description="Compute sizes.")
 
 
-LabelKey = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
 LabelValue = Annotated[str, Field(max_length=63, pattern=r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$")]
 
 

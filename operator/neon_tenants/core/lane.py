@@ -23,6 +23,11 @@ class Lane(IntEnum):
     SWEEP = 5
     """A look in passing."""
 
+    @property
+    def label(self) -> str:
+        """As metrics and `neon-tenant-operator status` name it."""
+        return self.name.lower()
+
 
 def lane_of(tenant: Tenant, tier: Tier | None) -> Lane:
     """The lane of a tenant that is not settled, whatever told us of it.

@@ -11,6 +11,7 @@ from typing import Final
 from neon_tenants.api.conditions import ConditionStatus, ConditionType
 from neon_tenants.core.record import Record
 from neon_tenants.core.tally import OTHER
+from neon_tenants.core.timestamp import stamp
 
 MAX_GROUPS: Final = 40
 """Lines of the screen; the smallest groups come together in one more."""
@@ -89,5 +90,4 @@ def unready(records: Iterable[Record]) -> list[Unready]:
 
 
 def _since(record: Record) -> str:
-    created = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return record.since or created
+    return record.since or stamp(datetime.fromtimestamp(record.created, UTC))

@@ -9,7 +9,6 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from enum import Enum
 from math import ceil
 from typing import Final, Self
@@ -20,6 +19,7 @@ from neon_tenants.api.database_tier import RolloutPhase, RolloutStatus
 from neon_tenants.core.entitlement import Tier
 from neon_tenants.core.key import Key
 from neon_tenants.core.record import Record
+from neon_tenants.core.timestamp import seconds
 
 CANARY_PERCENT: Final = 1
 """Where the tier does not say."""
@@ -250,7 +250,7 @@ def _open(status: RolloutStatus, phase: RolloutPhase, census: Census) -> Decisio
 
 def _canaries(tier: Tier, census: Census, started: str) -> tuple[Key, ...]:
     """The first of the tenants that were there when the rollout began: later ones have it anyway."""
-    since = datetime.fromisoformat(started).timestamp()
+    since = seconds(started)
     kinds = (Standing.UPDATED, Standing.WAITING, Standing.FAILED, Standing.TO_COME)
     there = [record.key for record in census.in_order(tier.generation, *kinds) if record.created <= since]
     percent = tier.spec.rollout.canary_percent if tier.spec.rollout else None

@@ -12,6 +12,7 @@ from neon_tenants.core.entitlement import Tier
 from neon_tenants.core.observed import Observed
 from neon_tenants.core.project import Consumption, Project, Signs
 from neon_tenants.core.quota import QUOTA_KINDS, Quota, QuotaKind
+from neon_tenants.core.timestamp import stamp
 
 DEFAULT_WARNING: Final = 80
 """Percent of a quota from which QuotaNear is true, where the tier does not say."""
@@ -74,7 +75,7 @@ def merged(known: Consumption, told: Consumption) -> Consumption:
         else:
             amounts[kind.neon] = new if old is None else max(old, new)
     begins = _moment(told.period_end) if order > 0 or known.period_end is None else None
-    end = known.period_end if begins is None else begins.strftime("%Y-%m-%dT%H:%M:%SZ")
+    end = known.period_end if begins is None else stamp(begins)
     return replace(known, period_end=end, **amounts)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from neon_tenants.api.conditions import Reason
 from neon_tenants.core.consumption import METRICS, V1, V2, History, Row, notes, report
 from neon_tenants.core.failure import Done, Failure
+from neon_tenants.core.timestamp import stamp
 from neon_tenants.neon.consumption import Consumption, Window
 from neon_tenants.neon.errors import NeonError
 from neon_tenants.neon.inventory import Inventory
@@ -137,8 +138,8 @@ def _window(question: Question, now: datetime) -> Window:
     if "until" in question:
         until = _time("until", question["until"])
     if since >= until:
-        raise BadQuestionError(f"--since ({_stamp(since)}) must be before --until ({_stamp(until)}).")
-    return Window(_stamp(since), _stamp(until), granularity)
+        raise BadQuestionError(f"--since ({stamp(since)}) must be before --until ({stamp(until)}).")
+    return Window(stamp(since), stamp(until), granularity)
 
 
 def _usual(granularity: str, now: datetime) -> tuple[datetime, datetime]:
@@ -159,7 +160,3 @@ def _time(name: str, text: Any) -> datetime:
     except ValueError:
         raise BadQuestionError(f"--{name} must be a date or a time such as 2026-11-01.") from None
     return found.replace(tzinfo=found.tzinfo or UTC)
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

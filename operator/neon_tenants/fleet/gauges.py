@@ -18,7 +18,7 @@ from neon_tenants.fleet.brake import Brake
 from neon_tenants.fleet.orphans import Orphans
 from neon_tenants.fleet.sweep import Sweep
 from neon_tenants.fleet.usage import UsageReader
-from neon_tenants.metrics import PREFIX, build_info, lane_label
+from neon_tenants.metrics import PREFIX, build_info
 from neon_tenants.neon.budget import Budget
 from neon_tenants.neon.key import ApiKey
 from neon_tenants.neon.limits import Rates
@@ -95,7 +95,7 @@ def _tenants(roster: Roster) -> Iterator[Metric]:
 
 
 def _queue(queue: Queue) -> Iterator[Metric]:
-    waiting = {(lane_label(lane),): found for lane, found in queue.waiting().items()}
+    waiting = {(lane.label,): found for lane, found in queue.waiting().items()}
     yield gauge(
         "queue_depth",
         "Tenants that wait for a worker.",
@@ -116,7 +116,7 @@ def _queue(queue: Queue) -> Iterator[Metric]:
 
 
 def _budget(budget: Budget, rates: Rates) -> Iterator[Metric]:
-    waiting = {(lane_label(lane),): found for lane, found in budget.waiting().items()}
+    waiting = {(lane.label,): found for lane, found in budget.waiting().items()}
     yield gauge(
         "budget_limit",
         "Our share of Neon's request limit: requests in any 60 seconds.",

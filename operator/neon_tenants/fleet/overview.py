@@ -54,7 +54,7 @@ def _rollouts(roster: Roster) -> list[dict[str, Any]]:
 def _lanes(tenants: Mapping[Lane, Waiting], requests: Mapping[Lane, Waiting]) -> list[dict[str, Any]]:
     return [
         {
-            "lane": lane.name.lower(),
+            "lane": lane.label,
             "tenants": tenants[lane].depth,
             "requests": requests[lane].depth,
             "oldest": round(max(tenants[lane].oldest, requests[lane].oldest), 1),

@@ -34,8 +34,7 @@ class Previews:
         """
         tier = _tier(question.get("tier"))
         listing = await self._projects()
-        records = [r for r in map(self._roster.record, self._roster.tenants_of(tier.name)) if r is not None]
-        found = preview(tier, records, listing.by_id)
+        found = preview(tier, self._roster.records_of(tier.name), listing.by_id)
         known = self._roster.tier(tier.name)
         return _answer(tier.name, known.generation if known else None, found, self._requests_per_minute)
 

@@ -159,7 +159,7 @@ class Rollouts:
         if tier is None:
             self._courses.pop(name, None)
             return
-        records = [r for r in map(self._roster.record, self._roster.tenants_of(name)) if r is not None]
+        records = self._roster.records_of(name)
         if not records and name not in self._courses:
             return  # a tier of somebody else's tenants, or of none
         course = self._courses.get(name)
@@ -217,10 +217,9 @@ class Rollouts:
                     extra={"tier": tier.name, "why": error.failure.message},
                 )
                 await asyncio.sleep(RETRY)
-        records = [r for r in map(self._roster.record, self._roster.tenants_of(tier.name)) if r is not None]
         pairs = [
             (record, project)
-            for record in records
+            for record in self._roster.records_of(tier.name)
             if is_pending(record.applied, tier) and (project := listing.by_id.get(record.project_id or ""))
         ]
         course.harms = survey(tier, pairs)

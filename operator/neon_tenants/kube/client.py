@@ -21,7 +21,7 @@ from neon_tenants import __version__
 from neon_tenants.core.failure import Done
 from neon_tenants.kube.errors import KubeError, NotFoundError, refused
 
-JSON_PATCH: Final = "application/json-patch+json"
+_JSON_PATCH: Final = "application/json-patch+json"
 REQUEST_TIMEOUT: Final = 30.0
 """Seconds for one request, all in all. The API server itself gives up after 60."""
 SERVICE_ACCOUNT_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -145,6 +145,24 @@ class KubeClient:
         )
         return _content(status, data, what)
 
+    async def patch(
+        self,
+        what: str,
+        path: str,
+        ids: Mapping[str, str],
+        operations: list[dict[str, Any]],
+        *,
+        uid: str,
+        version: str | None = None,
+    ) -> Any:
+        """A JSON patch of the object with this uid, and of no other that has its name; the object after it.
+
+        With a `version` it is a compare-and-swap: ConflictError where somebody wrote since.
+        """
+        tests = [] if version is None else [_test("/metadata/resourceVersion", version)]
+        body = [*tests, _test("/metadata/uid", uid), *operations]
+        return await self.request(what, "PATCH", path, ids, body=body, content_type=_JSON_PATCH)
+
     async def exchange(
         self,
         what: str,
@@ -179,6 +197,15 @@ class KubeClient:
             raise KubeError(f"The API server could not be reached to {what}.", Done.NO) from None
         except (aiohttp.ClientError, TimeoutError, OSError):
             raise KubeError(f"The API server did not answer the request to {what}.", Done.MAYBE) from None
+
+
+def add(path: str, value: Any) -> dict[str, Any]:
+    """An operation of a JSON patch: sets what stands at the path."""
+    return {"op": "add", "path": path, "value": value}
+
+
+def _test(path: str, value: str) -> dict[str, Any]:
+    return {"op": "test", "path": path, "value": value}
 
 
 def _content(status: int, data: bytes, what: str) -> Any:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Final
 
 from neon_tenants.api import names
 from neon_tenants.api.fleet_operation import FleetOperationSpec, FleetOperationStatus
 from neon_tenants.core.operation import Asked
-from neon_tenants.kube.client import JSON_PATCH, KubeClient
+from neon_tenants.core.timestamp import seconds
+from neon_tenants.kube.client import KubeClient, add
 from neon_tenants.kube.errors import NotFoundError
 
 _OPERATION: Final = f"/apis/{names.API_VERSION}/{names.FLEET_OPERATIONS}/{{name}}"
@@ -21,7 +21,7 @@ def parse_operation(body: Mapping[str, Any]) -> Asked:
     return Asked(
         name=metadata["name"],
         uid=metadata["uid"],
-        created=datetime.fromisoformat(metadata["creationTimestamp"]).timestamp(),
+        created=seconds(metadata["creationTimestamp"]),
         generation=metadata["generation"],
         spec=FleetOperationSpec.model_validate(body["spec"]),
         status=FleetOperationStatus.model_validate(body.get("status") or {}),
@@ -45,15 +45,10 @@ class FleetOperations:
     async def write_status(self, asked: Asked, status: FleetOperationStatus) -> None:
         """Replaces the status; NotFoundError or ConflictError where the operation is gone."""
         content = status.model_dump(mode="json", by_alias=True, exclude_none=True)
-        operations = [
-            {"op": "test", "path": "/metadata/uid", "value": asked.uid},
-            {"op": "add", "path": "/status", "value": content},
-        ]
-        await self._kube.request(
+        await self._kube.patch(
             "write the FleetOperation's status",
-            "PATCH",
             f"{_OPERATION}/status",
             {"name": asked.name},
-            body=operations,
-            content_type=JSON_PATCH,
+            [add("/status", content)],
+            uid=asked.uid,
         )

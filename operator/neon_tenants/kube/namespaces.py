@@ -1,9 +1,9 @@
-"""Namespaces: their uid and annotations, which tenants cannot edit."""
+"""Namespaces: their uid, labels and annotations, which tenants cannot edit."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from neon_tenants.api import names
@@ -34,10 +34,20 @@ class Namespaces:
         if known is not None and now - known[0] < MAX_AGE:
             return known[1]
         try:
-            annotations = (await self._read(name))["metadata"].get("annotations") or {}
+            metadata = (await self._read(name))["metadata"]
         except NotFoundError:
-            annotations = {}
-        paused = annotations.get(names.PAUSED) == "true"
+            metadata = {}
+        return self._note(name, metadata, now)
+
+    async def labels(self, name: str) -> dict[str, str]:
+        """The labels as they are now; whether it is paused need not be read again for a moment."""
+        now = self._clock()
+        metadata = (await self._read(name))["metadata"]
+        self._note(name, metadata, now)
+        return dict(metadata.get("labels") or {})
+
+    def _note(self, name: str, metadata: Mapping[str, Any], now: float) -> bool:
+        paused = (metadata.get("annotations") or {}).get(names.PAUSED) == "true"
         self._paused[name] = (now, paused)
         self._paused.move_to_end(name)
         if len(self._paused) > REMEMBERED:

@@ -7,7 +7,6 @@ loses, reads again and decides anew.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from datetime import datetime
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -19,7 +18,8 @@ from neon_tenants.core import status as core_status
 from neon_tenants.core.entitlement import Tier
 from neon_tenants.core.intent import Intent
 from neon_tenants.core.observed import Tenant
-from neon_tenants.kube.client import JSON_PATCH, KubeClient
+from neon_tenants.core.timestamp import seconds
+from neon_tenants.kube.client import KubeClient, add
 from neon_tenants.kube.errors import NotFoundError
 
 _BASE: Final = f"/apis/{names.API_VERSION}"
@@ -40,18 +40,14 @@ def parse_tenant(body: Mapping[str, Any]) -> Tenant:
         uid=metadata["uid"],
         resource_version=metadata["resourceVersion"],
         generation=metadata["generation"],
-        created=datetime.fromisoformat(metadata["creationTimestamp"]).timestamp(),
+        created=seconds(metadata["creationTimestamp"]),
         deleting="deletionTimestamp" in metadata,
-        marked=_moment(metadata.get("deletionTimestamp")),
+        marked=seconds(metadata["deletionTimestamp"]) if "deletionTimestamp" in metadata else None,
         finalizers=tuple(metadata.get("finalizers") or ()),
         annotations=dict(metadata.get("annotations") or {}),
         spec=TenantDatabaseSpec.model_validate(body["spec"]),
         status=TenantDatabaseStatus.model_validate(body.get("status") or {}),
     )
-
-
-def _moment(timestamp: str | None) -> float | None:
-    return None if timestamp is None else datetime.fromisoformat(timestamp).timestamp()
 
 
 def parse_tier(body: Mapping[str, Any]) -> Tier:
@@ -116,13 +112,6 @@ class Tenants:
             except ValidationError:
                 continue
 
-    async def namespace_labels(self, name: str) -> dict[str, str]:
-        """Labels of a Namespace, which its tenants cannot edit."""
-        body = await self._kube.request(
-            "read the Namespace", "GET", "/api/v1/namespaces/{name}", {"name": name}
-        )
-        return dict(body["metadata"].get("labels") or {})
-
     async def older_in_tier(self, tenant: Tenant) -> int:
         """How many tenants of the namespace come before this one in its tier.
 
@@ -157,13 +146,13 @@ class Tenants:
         """Finalizer and intent in one compare-and-swap. Whoever wins it may create (protocol, rule 3)."""
         operations = _finalizer(tenant)
         if not tenant.annotations:
-            operations.append(_add("/metadata/annotations", {}))
-        operations.append(_add(f"/metadata/annotations/{_pointer(names.INTENT)}", intent.encode()))
+            operations.append(add("/metadata/annotations", {}))
+        operations.append(add(f"/metadata/annotations/{_pointer(names.INTENT)}", intent.encode()))
         return await self._patch("declare the create", tenant, operations)
 
     async def write_status(self, tenant: Tenant, status: TenantDatabaseStatus) -> Tenant:
         """Replaces the status."""
-        operations = [_add("/status", core_status.as_json(status))]
+        operations = [add("/status", core_status.as_json(status))]
         return await self._patch("write the status", tenant, operations, path=f"{_TENANT}/status")
 
     async def add_finalizer(self, tenant: Tenant) -> Tenant:
@@ -205,28 +194,21 @@ class Tenants:
     async def _patch(
         self, what: str, tenant: Tenant, operations: list[dict[str, Any]], path: str = _TENANT
     ) -> Tenant:
-        version = {"op": "test", "path": "/metadata/resourceVersion", "value": tenant.resource_version}
-        # A resource of the same name with another uid cannot have this resourceVersion; said all the same.
-        uid = {"op": "test", "path": "/metadata/uid", "value": tenant.uid}
-        body = await self._kube.request(
+        body = await self._kube.patch(
             what,
-            "PATCH",
             path,
             {"namespace": tenant.namespace, "name": tenant.name},
-            body=[version, uid, *operations],
-            content_type=JSON_PATCH,
+            operations,
+            uid=tenant.uid,
+            version=tenant.resource_version,
         )
         return parse_tenant(body)
 
 
 def _finalizer(tenant: Tenant) -> list[dict[str, Any]]:
     if not tenant.finalizers:
-        return [_add("/metadata/finalizers", [names.FINALIZER])]
-    return [] if tenant.has_finalizer else [_add("/metadata/finalizers/-", names.FINALIZER)]
-
-
-def _add(path: str, value: Any) -> dict[str, Any]:
-    return {"op": "add", "path": path, "value": value}
+        return [add("/metadata/finalizers", [names.FINALIZER])]
+    return [] if tenant.has_finalizer else [add("/metadata/finalizers/-", names.FINALIZER)]
 
 
 def _pointer(key: str) -> str:

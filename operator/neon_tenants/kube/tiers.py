@@ -7,7 +7,7 @@ from typing import Final
 from neon_tenants.api import names
 from neon_tenants.api.database_tier import DatabaseTierStatus
 from neon_tenants.core.entitlement import Tier
-from neon_tenants.kube.client import JSON_PATCH, KubeClient
+from neon_tenants.kube.client import KubeClient, add
 from neon_tenants.kube.tenants import parse_tier
 
 _STATUS: Final = f"/apis/{names.API_VERSION}/{names.DATABASE_TIERS}/{{name}}/status"
@@ -22,17 +22,12 @@ class Tiers:
     async def write_status(self, tier: Tier, status: DatabaseTierStatus) -> Tier:
         """Replaces the status; ConflictError where somebody wrote since."""
         content = status.model_dump(mode="json", by_alias=True, exclude_none=True)
-        operations = [
-            {"op": "test", "path": "/metadata/resourceVersion", "value": tier.resource_version},
-            {"op": "test", "path": "/metadata/uid", "value": tier.uid},
-            {"op": "add", "path": "/status", "value": content},
-        ]
-        body = await self._kube.request(
+        body = await self._kube.patch(
             "write the tier's status",
-            "PATCH",
             _STATUS,
             {"name": tier.name},
-            body=operations,
-            content_type=JSON_PATCH,
+            [add("/status", content)],
+            uid=tier.uid,
+            version=tier.resource_version,
         )
         return parse_tier(body)

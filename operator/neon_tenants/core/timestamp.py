@@ -1,0 +1,19 @@
+"""Moments as text: RFC 3339 in whole seconds and UTC, as Kubernetes and Neon write them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def stamp(moment: datetime) -> str:
+    """As metav1.Time."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def seconds(text: str) -> float:
+    """Seconds of the epoch.
+
+    Raises:
+        ValueError: not a moment.
+    """
+    return datetime.fromisoformat(text).timestamp()
