@@ -8,7 +8,7 @@ export K8S_VERSION
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test chaos demo bench lint format crds conformance lock clean
+.PHONY: help setup tools test chaos demo bench lint format crds conformance lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -24,8 +24,12 @@ $(READY): requirements/dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+tools: $(READY) ## Helm and checkers for the tests of charts and manifests, built once with Go
+	PYTHONPATH=tests $(BIN)/python -m toolbox
+
 test: $(READY) ## all tests, on a real control plane and a real PostgreSQL
 	$(BIN)/neon-sandbox prepare
+	PYTHONPATH=tests $(BIN)/python -m toolbox
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -q tests/unit
 	$(BIN)/coverage report
@@ -53,8 +57,8 @@ format: $(READY) ## formats and sorts
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-crds: $(READY) ## regenerates crds/ from operator/neon_tenants/api
-	$(BIN)/python -m neon_tenants.api.crd crds
+crds: $(READY) ## regenerates crds/ and the chart's copy from operator/neon_tenants/api
+	$(BIN)/python -m neon_tenants.api.crd crds helm/neon-tenant-operator/files/crds
 
 conformance: $(READY) ## the emulator's behaviour, asserted on a real account: NEON_API_KEY_FILE=...
 	NEON_API_KEY_FILE=$(NEON_API_KEY_FILE) $(BIN)/python -m neon_sandbox.conformance

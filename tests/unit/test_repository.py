@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import neon_tenants
 from neon_tenants.api import crd
 from neon_tenants.api.conditions import Reason
@@ -24,8 +26,9 @@ def test_the_source_root_shadows_nothing() -> None:
     assert str(ROOT) not in found.stdout
 
 
-def test_the_crds_are_those_of_the_models() -> None:
-    written = {path.name: path.read_text() for path in (ROOT / "crds").glob("*.yaml")}
+@pytest.mark.parametrize("folder", ["crds", "helm/neon-tenant-operator/files/crds"])
+def test_the_crds_are_those_of_the_models(folder: str) -> None:
+    written = {path.name: path.read_text() for path in (ROOT / folder).glob("*.yaml")}
     assert written == crd.files(), "run `make crds`"
 
 

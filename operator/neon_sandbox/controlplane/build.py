@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,20 +48,23 @@ class GoBuild:
         for number, name in enumerate(names, 1):
             title = f"Building {name}, {number} of {len(names)}"
             with report.step(title, usually=_USUALLY[name]) as advance:
-                await _build(go, release, name, work, advance)
+                flags = _link_flags(release.version)
+                await compiled(
+                    go, module.PACKAGES[name], work / name, work=work, flags=flags, advance=advance
+                )
             (work / name).rename(into / name)
 
 
-async def _build(go: module.Go, release: Release, name: str, work: Path, advance: Advance) -> None:
+async def compiled(
+    go: module.Go, package: str, into: Path, *, work: Path, flags: Sequence[str], advance: Advance
+) -> None:
+    """Compiles `package` of the module in `work` as the file `into`; raises SourceError."""
     temporary = work / "tmp"
     temporary.mkdir(exist_ok=True)
     child = await Child.start(
-        f"go build of {name}",
-        [
-            *(go.path, "build", "-trimpath", "-ldflags", _link_flags(release.version)),
-            *("-o", work / name, module.PACKAGES[name]),
-        ],
-        log=work / f"{name}.log",
+        f"go build of {into.name}",
+        [go.path, "build", "-trimpath", "-ldflags", " ".join(["-s", "-w", *flags]), "-o", into, package],
+        log=work / f"{into.name}.log",
         # Go's own temporary files go with the workspace, also when `go` is killed.
         env={**go.env, "GOTMPDIR": str(temporary)},
         cwd=work,
@@ -71,7 +74,7 @@ async def _build(go: module.Go, release: Release, name: str, work: Path, advance
     finally:
         await _end(child)
     if status != 0:
-        raise SourceError(f"`go build` of {name} failed:\n{child.tail()}")
+        raise SourceError(f"`go build` of {into.name} failed:\n{child.tail()}")
 
 
 async def _wait(child: Child, advance: Advance) -> int:
@@ -90,8 +93,8 @@ async def _end(child: Child) -> None:
         await child.wait()
 
 
-def _link_flags(version: str) -> str:
-    """Flags for small programs that say which version they are, as Kubernetes' own build does."""
+def _link_flags(version: str) -> list[str]:
+    """Flags for programs that say which version they are, as Kubernetes' own build does."""
     package = "k8s.io/component-base/version"
     major, minor, _ = version.split(".")
     values = {
@@ -100,4 +103,4 @@ def _link_flags(version: str) -> str:
         "gitMinor": minor,
         "gitTreeState": "clean",
     }
-    return " ".join(["-s", "-w", *(f"-X {package}.{name}={value}" for name, value in values.items())])
+    return [f"-X {package}.{name}={value}" for name, value in values.items()]

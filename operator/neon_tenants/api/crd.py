@@ -213,12 +213,13 @@ def files() -> dict[str, str]:
     }
 
 
-def main(folder: Path) -> None:
-    """Writes the CRDs to the folder."""
-    folder.mkdir(exist_ok=True)
-    for name, content in files().items():
-        (folder / name).write_text(content)
+def main(*folders: Path) -> None:
+    """Writes the CRDs to each of the folders."""
+    for folder in folders:
+        folder.mkdir(exist_ok=True)
+        for name, content in files().items():
+            (folder / name).write_text(content)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(*map(Path, sys.argv[1:]))

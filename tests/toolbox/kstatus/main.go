@@ -1,0 +1,40 @@
+// kstatus reads Kubernetes objects as JSON, one after another, and prints for each one line of JSON:
+// the status that Flux, Argo CD's kstatus mode and `kubectl wait` of cli-utils would compute.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/cli-utils/pkg/kstatus/status"
+)
+
+func main() {
+	if err := answer(os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func answer(in io.Reader, out io.Writer) error {
+	objects, results := json.NewDecoder(in), json.NewEncoder(out)
+	for {
+		var content map[string]any
+		if err := objects.Decode(&content); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		result, err := status.Compute(&unstructured.Unstructured{Object: content})
+		if err != nil {
+			return err
+		}
+		if err := results.Encode(map[string]string{"status": result.Status.String(), "message": result.Message}); err != nil {
+			return err
+		}
+	}
+}
