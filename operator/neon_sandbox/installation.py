@@ -43,7 +43,7 @@ async def kubectl(plane: ControlPlane, *arguments: str | Path, stdin: str | None
 async def install(plane: ControlPlane) -> None:
     """Applies the CRDs and the operator's permissions, and waits until the CRDs are served."""
     await kubectl(plane, "apply", "-f", "-", stdin=manifests.crds())
-    await kubectl(plane, "apply", "-f", manifests.example(manifests.RBAC))
+    await kubectl(plane, "apply", "-f", "-", stdin=manifests.permissions())
     await kubectl(plane, "wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
     # The garbage collector would learn of the new kinds only within half a minute.
     await plane.restart_controller_manager()

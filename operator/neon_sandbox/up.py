@@ -51,7 +51,7 @@ async def _in_our_own_cluster(version: str | None, console: Console) -> None:
 async def _in_the_users_cluster(context: str, console: Console) -> None:
     async with _neon() as (neon, folder), AsyncExitStack() as running:
         await _kubectl(context, "apply", "-f", "-", stdin=manifests.crds())
-        await _kubectl(context, "apply", "-f", str(manifests.example(manifests.RBAC)))
+        await _kubectl(context, "apply", "-f", "-", stdin=manifests.permissions())
         await _kubectl(context, "apply", "-f", str(manifests.example(manifests.TIERS)))
         settings = {
             "cluster_id": "sandbox",

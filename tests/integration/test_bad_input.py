@@ -267,7 +267,7 @@ async def test_without_crds_the_operator_waits_and_says_so(plane: ControlPlane, 
     from neon_sandbox.controlplane import prepare
 
     async with ControlPlane.start(await prepare()) as bare:
-        await installation.kubectl(bare, "apply", "-f", manifests.example(manifests.RBAC))
+        await installation.kubectl(bare, "apply", "-f", "-", stdin=manifests.permissions())
         scene.kubeconfig = scene.folder / "bare.kubeconfig"
         await installation.write_operator_kubeconfig(bare, scene.kubeconfig)
         operator = await scene.start_operator(watch_namespaces="default")

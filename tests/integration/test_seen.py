@@ -62,7 +62,7 @@ async def test_the_operator_is_ready_when_its_crds_are_installed_and_listed(tmp_
     """On a control plane of its own, which has none at first."""
     binaries = await prepare(None)
     async with ControlPlane.start(binaries) as plane, Emulator.start() as neon:
-        await installation.kubectl(plane, "apply", "-f", manifests.example(manifests.RBAC))
+        await installation.kubectl(plane, "apply", "-f", "-", stdin=manifests.permissions())
         kubeconfig = tmp_path / "operator.kubeconfig"
         await installation.write_operator_kubeconfig(plane, kubeconfig)
         key_file = tmp_path / "key"

@@ -26,7 +26,7 @@ ALLOWED = {
 
 
 def shipped_role() -> dict[str, Any]:
-    documents = yaml.safe_load_all(manifests.example(manifests.RBAC).read_text())
+    documents = yaml.safe_load_all(manifests.permissions())
     role: dict[str, Any] = next(document for document in documents if document["kind"] == "ClusterRole")
     return role
 
@@ -43,7 +43,7 @@ def test_the_shipped_role_is_exactly_this() -> None:
 
 
 def test_the_shipped_role_for_its_own_namespace_is_exactly_this() -> None:
-    documents = list(yaml.safe_load_all(manifests.example(manifests.RBAC).read_text()))
+    documents = list(yaml.safe_load_all(manifests.permissions()))
     (role,) = (document for document in documents if document["kind"] == "Role")
     assert role["metadata"]["namespace"] == installation.NAMESPACE
     assert role["rules"] == [

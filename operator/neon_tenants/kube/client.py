@@ -26,7 +26,7 @@ REQUEST_TIMEOUT: Final = 30.0
 """Seconds for one request, all in all. The API server itself gives up after 60."""
 SERVICE_ACCOUNT_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 DEFAULT_NAMESPACE: Final = "neon-tenant-operator"
-"""The one of examples/operator-rbac.yaml."""
+"""The one of manifests/."""
 _PEM: Final = re.compile("-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 
 

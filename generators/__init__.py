@@ -1,0 +1,1 @@
+"""Writers of what is generated in this repository, and kept so by tests; `make` calls them."""
