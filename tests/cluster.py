@@ -22,6 +22,7 @@ _PATHS: Final = {
     "FleetOperation": "/apis/neontenants.io/v1alpha1/fleetoperations",
     "Secret": "/api/v1/namespaces/{namespace}/secrets",
     "Namespace": "/api/v1/namespaces",
+    "Pod": "/api/v1/namespaces/{namespace}/pods",
     "Event": "/apis/events.k8s.io/v1/namespaces/{namespace}/events",
 }
 
