@@ -8,7 +8,7 @@ export K8S_VERSION
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools test chaos demo bench lint format crds manifests conformance lock clean
+.PHONY: help setup tools test chaos demo bench lint format crds manifests released conformance lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -62,6 +62,10 @@ crds: $(READY) ## regenerates crds/ and the chart's copy from operator/neon_tena
 
 manifests: tools ## regenerates manifests/ from the chart
 	PYTHONPATH=tests:. $(BIN)/python -m generators.plain_manifests manifests
+
+released: crds ## records the CRDs as those of this version, for the upgrade promise (docs/upgrade.md)
+	@folder=tests/compatibility/released/$$($(BIN)/python -c 'import neon_tenants; print(neon_tenants.__version__)'); \
+	mkdir -p $$folder && cp crds/*.yaml $$folder && echo "Recorded in $$folder"
 
 conformance: $(READY) ## the emulator's behaviour, asserted on a real account: NEON_API_KEY_FILE=...
 	NEON_API_KEY_FILE=$(NEON_API_KEY_FILE) $(BIN)/python -m neon_sandbox.conformance

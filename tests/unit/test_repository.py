@@ -6,10 +6,12 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import neon_tenants
 from neon_tenants.api import crd
@@ -65,6 +67,15 @@ def test_every_string_list_and_map_of_a_crd_is_bounded() -> None:
         root = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
         for part in {"spec", "status"} & set(root["properties"]):
             assert unbounded(root["properties"][part], part) == []
+
+
+def test_all_versions_agree() -> None:
+    version = neon_tenants.__version__
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == version
+    for chart in (ROOT / "helm").glob("*/Chart.yaml"):
+        said = yaml.safe_load(chart.read_text())
+        assert said["version"] == version
+        assert said.get("appVersion", version) == version
 
 
 def test_every_reason_is_used() -> None:

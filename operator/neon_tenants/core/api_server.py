@@ -9,9 +9,13 @@ sign for the API server (others where a copy of etcd runs under a new control pl
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
+
+from neon_tenants.core import form
+
+FORM: Final = 1
+"""Of the stored record (docs/upgrade.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class ApiServer:
 
     def encode(self) -> str:
         """As it is stored."""
-        return json.dumps({"uid": self.uid, "authorities": sorted(self.authorities)}, separators=(",", ":"))
+        return form.encode(FORM, {"uid": self.uid, "authorities": sorted(self.authorities)})
 
     @classmethod
     def decode(cls, text: str | None) -> Self | None:
@@ -60,7 +64,7 @@ class ApiServer:
         if text is None:
             return None
         try:
-            stored = json.loads(text)
+            stored = form.decode(FORM, text)
             return cls(str(stored["uid"]), frozenset(map(str, stored["authorities"])))
         except (ValueError, TypeError, KeyError):
             return cls("unreadable")

@@ -6,11 +6,14 @@ first few go; then everything stands until somebody confirms. Times are seconds 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from neon_tenants.core import form
+
+FORM: Final = 1
+"""Of the stored ledger (docs/upgrade.md)."""
 FLEET: Final = "fleet"
 """The scope of all tenants; the others are `tier/<name>` and `namespace/<name>`."""
 MAX_COUNTED: Final = 2000
@@ -133,7 +136,8 @@ def release(ledger: Ledger, until: float) -> Ledger:
 
 def encode(ledger: Ledger) -> str:
     """The ledger as it is stored."""
-    return json.dumps(
+    return form.encode(
+        FORM,
         {
             "counted": [
                 [entry.mark.uid, entry.mark.at, entry.mark.tier, entry.mark.namespace, entry.counted]
@@ -142,7 +146,6 @@ def encode(ledger: Ledger) -> str:
             "engaged": dict(ledger.engaged),
             "releasedUntil": ledger.released_until,
         },
-        separators=(",", ":"),
     )
 
 
@@ -151,7 +154,7 @@ def decode(text: str | None) -> Ledger:
     if text is None:
         return Ledger()
     try:
-        stored = json.loads(text)
+        stored = form.decode(FORM, text)
         return Ledger(
             counted=tuple(
                 Counted(Mark(str(uid), float(at), str(tier), str(namespace)), float(counted))

@@ -8,11 +8,14 @@ timestamp of another process is ever compared.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from neon_tenants.core import form
+
+FORM: Final = 1
+"""Of the annotation's text (docs/upgrade.md)."""
 MAX_LIFETIME: Final = 3600.0
 """Seconds. An intent is honored no longer than this, whatever its text (which tenants can edit) says.
 An intent of an unknown form counts as alive for as long (a newer version of us may have written it)."""
@@ -31,7 +34,8 @@ class Intent:
 
     def encode(self) -> str:
         """The annotation's value."""
-        return json.dumps(
+        return form.encode(
+            FORM,
             {
                 "nonce": self.nonce,
                 "holder": self.holder,
@@ -39,7 +43,6 @@ class Intent:
                 "lifetime": self.lifetime,
                 "started": self.started,
             },
-            separators=(",", ":"),
         )
 
 
@@ -60,7 +63,7 @@ def decode(annotation: str | None, uid: str) -> SeenIntent | None:
     if annotation is None:
         return None
     try:
-        value = json.loads(annotation)
+        value = form.decode(FORM, annotation)
         nonce, owner, lifetime = str(value["nonce"]), value["uid"], float(value["lifetime"])
     except (ValueError, TypeError, KeyError):
         return SeenIntent(nonce=annotation, lifetime=MAX_LIFETIME)
