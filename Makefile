@@ -24,7 +24,7 @@ $(READY): requirements/dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-tools: $(READY) ## Helm and checkers for the tests of charts and manifests, built once with Go
+tools: $(READY) ## Helm, Prometheus and checkers, for the tests of charts and manifests
 	PYTHONPATH=tests $(BIN)/python -m toolbox
 
 test: $(READY) ## all tests, on a real control plane and a real PostgreSQL

@@ -173,6 +173,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
             orphans,
             usage,
             reconciler,
+            pauses,
         )
         ground.metrics.add(Gauges(parts, per_tenant=settings.tenant_metrics))
         yield Operator(

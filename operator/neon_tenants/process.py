@@ -17,8 +17,9 @@ import kopf
 from neon_tenants import handlers, serve
 from neon_tenants.api import names
 from neon_tenants.assembly import Operator, assemble
-from neon_tenants.core.health import Signs, not_alive, not_ready
+from neon_tenants.core.health import not_alive, not_ready
 from neon_tenants.core.record import Record
+from neon_tenants.fleet.signs import signs_of
 from neon_tenants.fleet.sweep import trickle
 from neon_tenants.kube.errors import KubeError
 from neon_tenants.settings import Settings
@@ -110,19 +111,11 @@ async def _started(started: asyncio.Event, stop: asyncio.Event) -> None:
 
 
 def _probes(operator: Operator) -> dict[str, serve.Probe]:
-    return {"healthz": lambda: not_alive(_signs(operator)), "readyz": lambda: not_ready(_signs(operator))}
-
-
-def _signs(operator: Operator) -> Signs:
     pulse, queue = operator.pulse, operator.queue
-    return Signs(
-        installed=pulse.beats,
-        unlisted=pulse.unlisted,
-        heard_ago=pulse.heard_ago,
-        tried_ago=pulse.tried_ago,
-        waiting=sum(lane.depth for lane in queue.waiting().values()),
-        moved_ago=queue.moved_ago,
-    )
+    return {
+        "healthz": lambda: not_alive(signs_of(pulse, queue)),
+        "readyz": lambda: not_ready(signs_of(pulse, queue)),
+    }
 
 
 def _take_signals(stop: asyncio.Event) -> None:

@@ -17,6 +17,7 @@ from neon_sandbox import installation, manifests
 from neon_sandbox.controlplane import ControlPlane, prepare
 from neon_sandbox.emulator import Emulator
 from neon_tenants.api.conditions import ConditionType, Reason
+from neon_tenants.api.database_tier import RolloutPhase
 from neon_tenants.core.drift import Drift
 from neon_tenants.core.lane import Lane
 from neon_tenants.core.orphans import Kind
@@ -34,6 +35,8 @@ LABELS = {
     "finding": {drift.value for drift in Drift},
     "kind": {kind.value for kind in Kind},
     "requests": {"all", "consumption"},
+    "by": {"setting", "api_server"},
+    "phase": {phase.value for phase in RolloutPhase},
 }
 """Every value that these labels can have."""
 

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 
 import toolbox
 from neon_sandbox.controlplane.source import SourceError
+from toolbox import prometheus
+
+try:
+    asyncio.run(prometheus.prepare())
+except prometheus.NoPrometheusError as error:
+    sys.stderr.write(f"{error}\n")
+    if os.environ.get(prometheus.REQUIRED):
+        sys.exit(1)
 
 try:
     asyncio.run(toolbox.prepare())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -9,13 +10,17 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from neon_tenants.api.database_tier import RolloutPhase
 from neon_tenants.core.drift import Drift
+from neon_tenants.core.health import not_ready
 from neon_tenants.core.orphans import Kind
 from neon_tenants.core.quota import QUOTA_KINDS
 from neon_tenants.core.record import Record
 from neon_tenants.core.tally import tally
 from neon_tenants.fleet.brake import Brake
 from neon_tenants.fleet.orphans import Orphans
+from neon_tenants.fleet.pauses import Pauses
+from neon_tenants.fleet.signs import signs_of
 from neon_tenants.fleet.sweep import Sweep
 from neon_tenants.fleet.usage import UsageReader
 from neon_tenants.metrics import PREFIX, build_info
@@ -51,6 +56,7 @@ class Parts:
     orphans: Orphans
     usage: UsageReader
     reconciler: Reconciler
+    pauses: Pauses
 
 
 class Gauges(Collector):
@@ -68,7 +74,13 @@ class Gauges(Collector):
         yield from _queue(parts.queue)
         yield from _budget(parts.budget, parts.rates)
         yield from _brake(parts.brake)
+        yield from _standing_still(parts)
         yield from _sweep(parts)
+        yield gauge(
+            "ready",
+            "1 while the operator is of use, as /readyz says.",
+            {(): not_ready(signs_of(parts.pulse, parts.queue)) is None},
+        )
         yield gauge(
             "watch_age_seconds",
             "Since the API server last answered the watch that was answered "
@@ -150,6 +162,27 @@ def _brake(brake: Brake) -> Iterator[Metric]:
         "deletions_counted",
         "Deletions within the brake's window that went on by themselves.",
         {(): figures.counted},
+    )
+
+
+def _standing_still(parts: Parts) -> Iterator[Metric]:
+    yield gauge(
+        "paused",
+        "1 while nothing is changed anywhere: by the setting, or because of an API server "
+        "that is not the recorded one.",
+        {
+            ("setting",): parts.pauses.by_setting,
+            ("api_server",): parts.pauses.report_only is not None,
+        },
+        "by",
+    )
+    rollouts = [tier.status.rollout for tier in parts.roster.tiers()]
+    phases = Counter(rollout.phase for rollout in rollouts if rollout is not None)
+    yield gauge(
+        "rollouts",
+        "Tiers by the phase of their latest rollout.",
+        {(phase.value,): phases[phase] for phase in RolloutPhase},
+        "phase",
     )
 
 

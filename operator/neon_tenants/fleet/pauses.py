@@ -48,6 +48,11 @@ class Pauses:
         self._stranger: ApiServer | None = None
 
     @property
+    def by_setting(self) -> bool:
+        """Whether the operator was started with --paused."""
+        return self._paused
+
+    @property
     def report_only(self) -> str | None:
         """Why nothing is written to Neon until a person confirms; None in the ordinary case."""
         if self._stranger is None:
