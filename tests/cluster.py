@@ -45,14 +45,16 @@ class Cluster:
     @classmethod
     @asynccontextmanager
     async def connect(
-        cls, plane: ControlPlane, namespace: str, *, token: str | None = None
+        cls, plane: ControlPlane, namespace: str, *, token: str | None = None, user: str | None = None
     ) -> AsyncIterator[Self]:
-        """As cluster-admin, or as the owner of `token`."""
+        """As cluster-admin, as the owner of `token`, or as a user whom cluster-admin impersonates."""
         if token is None:
             config = yaml.safe_load(plane.kubeconfig.read_text())
             token = config["users"][0]["user"]["token"]
         context = ssl.create_default_context(cafile=plane.ca_file)
         headers = {"Authorization": f"Bearer {token}", "User-Agent": "test"}
+        if user is not None:
+            headers["Impersonate-User"] = user
         async with httpx.AsyncClient(
             base_url=plane.url, verify=context, headers=headers, timeout=20, trust_env=False
         ) as http:
