@@ -8,7 +8,7 @@ export K8S_VERSION
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools test chaos demo bench lint format crds manifests released conformance lock clean
+.PHONY: help setup tools test chaos demo bench lint format crds charts manifests released conformance lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ format: $(READY) ## formats and sorts
 
 crds: $(READY) ## regenerates crds/ and the chart's copy from operator/neon_tenants/api
 	$(BIN)/python -m neon_tenants.api.crd crds helm/neon-tenant-operator/files/crds
+
+charts: $(READY) ## regenerates the charts' schemas of values and the tables of their READMEs
+	PYTHONPATH=. $(BIN)/python -m generators.chart_files
 
 manifests: tools ## regenerates manifests/ from the chart
 	PYTHONPATH=tests:. $(BIN)/python -m generators.plain_manifests manifests

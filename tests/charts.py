@@ -16,7 +16,7 @@ ROOT: Final = Path(__file__).parents[1]
 OPERATOR: Final = ROOT / "helm" / "neon-tenant-operator"
 TIERS: Final = ROOT / "helm" / "neon-tenant-tiers"
 
-REQUIRED: Final = {"clusterId": "test", "neon": {"existingSecret": "neon-api-key"}}
+REQUIRED: Final[dict[str, Any]] = {"clusterId": "test", "neon": {"existingSecret": "neon-api-key"}}
 """The values without which the operator's chart refuses."""
 
 
@@ -46,9 +46,20 @@ async def rendered(
     """The objects that the chart makes of `values`, as release `neon-tenant-operator`. Raises HelmError."""
     text = await helm(
         *("template", "neon-tenant-operator", chart, "--namespace", namespace, "--values", "-"),
-        stdin=yaml.safe_dump(dict(values or {})),
+        stdin=as_yaml(values or {}),
     )
     return [document for document in yaml.safe_load_all(text) if document]
+
+
+def as_yaml(values: Mapping[str, Any]) -> str:
+    """Values as `--values -` takes them."""
+    return yaml.safe_dump(dict(values))
+
+
+def example_tier() -> dict[str, Any]:
+    """The spec of a tier that is well."""
+    spec: dict[str, Any] = yaml.safe_load((TIERS / "values.yaml").read_text())["tiers"]["free"]
+    return spec
 
 
 def one(documents: list[dict[str, Any]], kind: str) -> dict[str, Any]:

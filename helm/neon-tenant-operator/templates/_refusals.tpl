@@ -1,0 +1,29 @@
+{{/* What a schema cannot say in words that help. */}}
+{{- define "operator.refusals" -}}
+{{- if not .Values.clusterId }}
+{{- fail "clusterId is required: a short name for this cluster, such as prod-eu. Choose it once and keep it: --set clusterId=..." }}
+{{- end }}
+{{- if not .Values.neon.existingSecret }}
+{{- fail "neon.existingSecret is required: the name of a Secret in this namespace that holds Neon's API key: --set neon.existingSecret=..." }}
+{{- end }}
+{{- $elsewhere := dict
+  "clusterId" "Set clusterId at the top of the values."
+  "watchNamespaces" "Set watchNamespaces at the top of the values: permissions go with it."
+  "apiKeyFile" "The chart mounts the key of the Secret neon.existingSecret."
+  "namespace" "It is the namespace of the release."
+  "listen" "The probes and the Service rely on the chart's port."
+  "kubeconfig" "In a pod the operator uses its service account."
+  "kubeContext" "In a pod the operator uses its service account."
+}}
+{{- range $name, $_ := .Values.settings }}
+{{- with get $elsewhere $name }}
+{{- fail (printf "settings.%s is set by the chart. %s" $name .) }}
+{{- end }}
+{{- end }}
+{{- range .Values.extraEnv }}
+{{- if hasPrefix "NEON_TENANTS_" .name }}
+{{- $setting := trimPrefix "NEON_TENANTS_" .name | lower | camelcase | untitle }}
+{{- fail (printf "extraEnv must not set %s. %s" .name (get $elsewhere $setting | default (printf "Set settings.%s." $setting))) }}
+{{- end }}
+{{- end }}
+{{- end -}}
