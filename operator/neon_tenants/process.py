@@ -8,9 +8,9 @@ import random
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 import kopf
 
@@ -37,7 +37,6 @@ async def run(settings: Settings, *, stop: asyncio.Event) -> None:
     _take_signals(stop)
     async with AsyncExitStack() as stack:
         operator = await stack.enter_async_context(assemble(settings))
-        # All of our tasks start before Kopf: when it ends, it cancels whatever began after it.
         await stack.enter_async_context(
             operator.queue.working(operator.reconcile, workers=settings.workers, grace=settings.grace)
         )
@@ -79,19 +78,20 @@ async def _watch(operator: Operator, stop: asyncio.Event) -> None:
     while not stop.is_set():
         if not await _cluster_is_ready(operator, stop):
             return
-        started = asyncio.Event()
-        starting = asyncio.create_task(_started(started, stop))
+        started, ended = asyncio.Event(), asyncio.Event()
+        beside = asyncio.gather(_started(started, stop), _handed_on(stop, ended))
         operator.pulse.begin()
         try:
-            await kopf.operator(
+            tasks = await kopf.spawn_tasks(
                 registry=handlers.registry(triggers, operator.kube.login, operator.pulse),
                 settings=handlers.settings(),
                 standalone=True,
                 clusterwide=not namespaces,
                 namespaces=namespaces,
-                stop_flag=stop,
+                stop_flag=ended,
                 ready_flag=started,
             )
+            await kopf.run_tasks(tasks, ignored=_ALL)
         # Kopf ends with whatever error its watch met: an expired list, a CRD that went away.
         except Exception as error:  # noqa: BLE001
             logger.error("The watch ended and is started again.", extra={"error": type(error).__name__})  # noqa: TRY400
@@ -99,12 +99,38 @@ async def _watch(operator: Operator, stop: asyncio.Event) -> None:
         else:
             return  # a signal, or the stop flag
         finally:
-            starting.cancel()
+            ended.set()  # Kopf leaves a task behind that waits for it
+            beside.cancel()
             operator.pulse.end()
 
 
+class _AllTasks(Collection[asyncio.Task[Any]]):
+    """What Kopf is to let be when it ends: every task that is not its own.
+
+    It takes whatever began after it for its own and cancels it, in the middle of a write, too; and by
+    itself it knows only tasks that began before. Its own it ends by name, before it asks for these.
+    """
+
+    def __contains__(self, task: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[asyncio.Task[Any]]:
+        return iter(asyncio.all_tasks())
+
+    def __len__(self) -> int:
+        return len(asyncio.all_tasks())
+
+
+_ALL: Final = _AllTasks()
+
+
+async def _handed_on(stop: asyncio.Event, ended: asyncio.Event) -> None:
+    await stop.wait()
+    ended.set()
+
+
 async def _started(started: asyncio.Event, stop: asyncio.Event) -> None:
-    """Takes the signals back from Kopf, which after one of its own waits 5 s for our stop flag's waiter."""
+    """Takes the signals back from Kopf: all of the operator ends by one flag."""
     await started.wait()
     _take_signals(stop)
     logger.info("The operator is watching.")

@@ -146,7 +146,10 @@ async def test_of_several_earlier_projects_one_must_be_named(unconnected: Scene)
     assert (await unconnected.cluster.until_ready())["status"]["projectId"] == old
 
 
-async def test_an_operation_goes_on_after_sigkill_where_it_was(unconnected: Scene) -> None:
+@pytest.mark.parametrize(("sign", "exit_status"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 0)])
+async def test_an_operation_goes_on_after_a_restart_where_it_was(
+    unconnected: Scene, sign: signal.Signals, exit_status: int
+) -> None:
     names = [f"acme-{i}" for i in range(24)]
     operator = await unconnected.start_operator()
     await asyncio.gather(*(unconnected.create(name) for name in names))
@@ -164,8 +167,8 @@ async def test_an_operation_goes_on_after_sigkill_where_it_was(unconnected: Scen
         return unconnected.patches()[0] - before >= 5
 
     await until(begun, "some are bound")
-    operator._process.send_signal(signal.SIGKILL)
-    await operator.wait()
+    operator._process.send_signal(sign)
+    assert await operator.wait() == exit_status, operator.tail()
     assert (await unconnected.cluster.get("FleetOperation", asked) or {})["status"]["phase"] == "Running"
     await unconnected.start_operator()
     done = await unconnected.until_done(asked)
