@@ -23,6 +23,7 @@ _PATHS: Final = {
     "Secret": "/api/v1/namespaces/{namespace}/secrets",
     "Namespace": "/api/v1/namespaces",
     "Pod": "/api/v1/namespaces/{namespace}/pods",
+    "Deployment": "/apis/apps/v1/namespaces/{namespace}/deployments",
     "Event": "/apis/events.k8s.io/v1/namespaces/{namespace}/events",
 }
 

@@ -14,13 +14,13 @@ PATIENCE: Final = 40.0
 """Seconds until a condition that must come is given up. Never a measure of speed."""
 
 
-async def until(look: Callable[[], Awaitable[T | None]], what: str) -> T:
-    """Looks until the answer is something, and returns it."""
+async def until(look: Callable[[], Awaitable[T | None]], what: str, *, every: float = 0.05) -> T:
+    """Looks `every` so many seconds until the answer is something, and returns it."""
     deadline = time.monotonic() + PATIENCE
     while not (answer := await look()):
         if time.monotonic() > deadline:
             raise AssertionError(f"waited in vain until {what}")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(every)
     return answer
 
 

@@ -27,3 +27,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $tag := .Values.image.tag | default .Chart.AppVersion -}}
 {{ .Values.image.repository }}:{{ $tag }}{{ with .Values.image.digest }}@{{ . }}{{ end }}
 {{- end -}}
+
+{{/* Fails where the CRDs belong to another release: two operators would work on the same tenants. */}}
+{{- define "operator.crdIsOurs" -}}
+{{- $root := first . -}}
+{{- $annotations := dig "metadata" "annotations" dict (last .) | default dict -}}
+{{- $name := get $annotations "meta.helm.sh/release-name" -}}
+{{- $namespace := get $annotations "meta.helm.sh/release-namespace" -}}
+{{- if and $name (or (ne $name $root.Release.Name) (ne $namespace $root.Release.Namespace)) -}}
+{{- fail (printf "\nThe CRDs of this cluster belong to the release %s in namespace %s. Upgrade that one: helm upgrade %s -n %s ...\nIt was uninstalled, and this one takes its place: kubectl annotate crd -l helm.sh/chart meta.helm.sh/release-name=%s meta.helm.sh/release-namespace=%s --overwrite" $name $namespace $name $namespace $root.Release.Name $root.Release.Namespace) -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,174 @@
+"""What runs a Deployment where there is no kubelet: its container as a process.
+
+It reads the API server, and does for one Deployment of one replica what the Deployment controller and a
+kubelet would: it mounts Secrets as files, sets the environment, asks the readiness probe, and writes the
+Deployment's status, for which `helm --wait` waits. The image is the program installed in this environment.
+
+Two things differ from a pod, since all processes share one machine: mount paths lead to a folder, and the
+port is a free one. The service account's token comes in a kubeconfig.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from cluster import Cluster, Object
+from neon_sandbox.child import Child
+from neon_sandbox.controlplane import ControlPlane
+from neon_sandbox.installation import kubectl
+from scene import served
+
+_AGAIN: Final = 0.1
+"""Seconds between looks at the Deployment and its process."""
+
+
+class Kubelet:
+    """Runs the Deployment `name` of the namespace of `cluster` while it exists."""
+
+    def __init__(self, plane: ControlPlane, cluster: Cluster, name: str, folder: Path) -> None:
+        self._plane = plane
+        self._cluster = cluster
+        self._name = name
+        self._folder = folder
+        self._running: tuple[Object, Child] | None = None
+        self.pods: list[Child] = []
+        """Every process so far, the last one last."""
+
+    @classmethod
+    @asynccontextmanager
+    async def running(
+        cls, plane: ControlPlane, cluster: Cluster, name: str, folder: Path
+    ) -> AsyncIterator[Kubelet]:
+        """At work until the block ends; what went wrong in it is raised there."""
+        kubelet = cls(plane, cluster, name, folder)
+        async with asyncio.TaskGroup() as tasks:
+            work = tasks.create_task(kubelet._run())
+            try:
+                yield kubelet
+            finally:
+                work.cancel()
+                await kubelet._stop()
+
+    async def _run(self) -> None:
+        while True:
+            deployment = await self._cluster.get("Deployment", self._name)
+            await self._converge(deployment)
+            if deployment is not None:
+                await self._tell(deployment)
+            await asyncio.sleep(_AGAIN)
+
+    async def _converge(self, deployment: Object | None) -> None:
+        template = None if deployment is None else deployment["spec"]["template"]
+        if self._running is not None and self._running[0] != template:
+            await self._stop()
+        if template is not None and self._running is None:
+            child = await self._start(template["spec"])
+            if child is not None:
+                self.pods.append(child)
+                self._running = (template, child)
+
+    async def _stop(self) -> None:
+        if self._running is not None:
+            _, child = self._running
+            self._running = None
+            await child.stop(grace=30.0)
+
+    async def _start(self, pod: Object) -> Child | None:
+        """The pod's container; None while a Secret that it mounts is not there."""
+        (container,) = pod["containers"]
+        place = self._folder / f"pod-{len(self.pods)}"
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        mounted = await self._mount(pod.get("volumes", []), container.get("volumeMounts", []), place)
+        if mounted is None:
+            return None
+        token = await kubectl(
+            self._plane, "create", "token", pod["serviceAccountName"], "-n", self._cluster.namespace
+        )
+        self._plane.write_kubeconfig(place / "kubeconfig", token=token.strip())
+        env = {e["name"]: _outside(self._value(e), mounted) for e in container["env"]}
+        env |= {
+            "NEON_TENANTS_KUBECONFIG": str(place / "kubeconfig"),
+            "NEON_TENANTS_LISTEN": "127.0.0.1:0",
+            "HOME": str(place),
+        }
+        program = Path(sys.executable).with_name("neon-tenant-operator")
+        argv = [program, *container["args"]]
+        return await Child.start("the pod", argv, log=place / "log", env=env, cwd=place)
+
+    async def _mount(
+        self, volumes: list[Object], mounts: list[Object], place: Path
+    ) -> dict[str, Path] | None:
+        by_name = {volume["name"]: volume for volume in volumes}
+        folders = {}
+        for mount in mounts:
+            volume = by_name[mount["name"]]
+            folder = place / mount["name"]
+            folder.mkdir()
+            folders[mount["mountPath"]] = folder
+            if "secret" in volume:
+                secret = await self._cluster.get("Secret", volume["secret"]["secretName"])
+                if secret is None:
+                    return None
+                for item in volume["secret"]["items"]:
+                    (folder / item["path"]).write_bytes(base64.b64decode(secret["data"][item["key"]]))
+            else:
+                assert "emptyDir" in volume, f"no such volume is known here: {volume}"
+        return folders
+
+    def _value(self, variable: dict[str, Any]) -> str:
+        if "value" in variable:
+            return str(variable["value"])
+        assert variable["valueFrom"] == {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}
+        return self._cluster.namespace
+
+    async def _tell(self, deployment: Object) -> None:
+        ready = int(await self._is_ready(deployment))
+        updated = int(self._running is not None)
+        status = {
+            "observedGeneration": deployment["metadata"]["generation"],
+            "replicas": updated,
+            "updatedReplicas": updated,
+            "readyReplicas": ready,
+            "availableReplicas": ready,
+            "unavailableReplicas": 1 - ready,
+            "conditions": [
+                {"type": "Available", "status": str(bool(ready)), "reason": "Test", "message": ""},
+                {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable", "message": ""},
+            ],
+        }
+        found = deployment.get("status", {})
+        if all(found.get(key, 0) == value for key, value in status.items() if key != "conditions"):
+            return
+        await self._cluster.patch("Deployment", self._name, {"status": status}, subresource="/status")
+
+    async def _is_ready(self, deployment: Object) -> bool:
+        """What the container's readiness probe answers."""
+        if self._running is None:
+            return False
+        _, child = self._running
+        child.check()
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        path = container["readinessProbe"]["httpGet"]["path"]
+        with contextlib.suppress(httpx.TransportError):
+            async with httpx.AsyncClient(trust_env=False) as http:
+                return (await http.get(await served(child) + path)).is_success
+        return False
+
+
+def _outside(value: str, mounted: dict[str, Path]) -> str:
+    """A path in the container as a path of this machine."""
+    for inside, outside in mounted.items():
+        if value.startswith(f"{inside}/"):
+            return f"{outside}{value.removeprefix(inside)}"
+    return value
