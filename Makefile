@@ -78,6 +78,9 @@ lock: $(READY) ## updates the lock files
 	  --no-emit-find-links --no-annotate --no-header pyproject.toml -o requirements/run.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-annotate --no-header --extra sandbox --group dev pyproject.toml -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-annotate --no-header tests/toolbox/checkov/requirements.in \
+	  -o tests/toolbox/checkov/requirements.txt
 
 clean: ## removes the virtual environment and caches of tools (not the cached control plane)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -60,3 +61,18 @@ async def test_it_is_refused(tiers: dict[str, Any], said: str) -> None:
     with pytest.raises(charts.HelmError) as refused:
         await charts.rendered(charts.TIERS, {"tiers": tiers})
     assert said in str(refused.value)
+
+
+async def test_the_tiers_of_the_readme_are_accepted(plane: ControlPlane) -> None:
+    page = (charts.TIERS / "README.md").read_text()
+    (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    text = await charts.helm("template", "tiers", charts.TIERS, "--values", "-", stdin=block)
+    said = await installation.kubectl(plane, "apply", "--dry-run=server", "-f", "-", stdin=text)
+    assert [line.split()[0].rsplit("/", 1)[1] for line in said.splitlines()] == ["enterprise", "free", "gold"]
+
+
+async def test_what_only_the_api_server_can_know_it_refuses(plane: ControlPlane) -> None:
+    values = {"tiers": {"free": {"compute": {"maxCU": 0.3}}}}
+    text = await charts.helm("template", "t", charts.TIERS, "--values", "-", stdin=charts.as_yaml(values))
+    with pytest.raises(installation.KubectlError, match="must be a size that Neon has"):
+        await installation.kubectl(plane, "apply", "--dry-run=server", "-f", "-", stdin=text)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 import pytest
+import yaml
 from pydantic.alias_generators import to_camel
 
 import charts
@@ -149,6 +151,18 @@ async def test_the_api_server_takes_it(plane: ControlPlane, changes: dict[str, A
     assert "deployment.apps/neon-tenant-operator serverside-applied" in said
 
 
+async def test_a_namespace_to_watch_must_be_there(plane: ControlPlane) -> None:
+    documents = await charts.rendered(charts.OPERATOR, values(watchNamespaces=["not-there"]))
+    (binding,) = (
+        document
+        for document in documents
+        if document["kind"] == "RoleBinding" and document["metadata"]["namespace"] == "not-there"
+    )
+    apply = ("apply", "--dry-run=server", "-f", "-")
+    with pytest.raises(installation.KubectlError, match='namespaces "not-there" not found'):
+        await installation.kubectl(plane, *apply, stdin=yaml.safe_dump(binding))
+
+
 async def test_the_chart_can_be_part_of_another() -> None:
     """Helm adds `global` to its values then."""
     assert await charts.rendered(charts.OPERATOR, values(**{"global": {"imageRegistry": "elsewhere"}}))
@@ -216,3 +230,21 @@ async def test_an_old_kubernetes_is_refused() -> None:
     values = "clusterId=a,neon.existingSecret=b"
     with pytest.raises(charts.HelmError, match=r"requires kubeVersion: >=1\.32"):
         await charts.helm("template", charts.OPERATOR, "--set", values, "--kube-version", "1.31.0")
+
+
+async def test_the_external_secret_of_the_readme_makes_what_the_chart_mounts() -> None:
+    page = (charts.OPERATOR / "README.md").read_text()
+    made = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[0])
+    pod = (await deployment())["spec"]["template"]["spec"]
+    (mounted,) = (volume["secret"] for volume in pod["volumes"] if "secret" in volume)
+    assert mounted["secretName"] == made["spec"]["target"]["name"]
+    assert [item["key"] for item in mounted["items"]] == [d["secretKey"] for d in made["spec"]["data"]]
+    assert made["metadata"]["namespace"] == installation.NAMESPACE
+
+
+async def test_a_changed_key_reaches_the_running_pod() -> None:
+    """The kubelet renews a Secret that is mounted as a folder, never one by a subPath."""
+    (container,) = (await deployment())["spec"]["template"]["spec"]["containers"]
+    (mount,) = (mount for mount in container["volumeMounts"] if mount["name"] == "neon")
+    assert "subPath" not in mount
+    assert environment(await deployment())["NEON_TENANTS_API_KEY_FILE"] == f"{mount['mountPath']}/api-key"

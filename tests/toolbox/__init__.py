@@ -75,7 +75,7 @@ async def prepare(programs: Sequence[Program] = PROGRAMS) -> None:
         with contextlib.suppress(NotPreparedError):
             path(program)
             continue
-        with _locked(program):
+        with locked(program.cached):
             if not program.cached.is_file():
                 await _build(program, report)
 
@@ -93,9 +93,9 @@ async def _build(program: Program, report: Report) -> None:
 
 
 @contextlib.contextmanager
-def _locked(program: Program) -> Iterator[None]:
-    """Keeps other processes from building the same; the kernel releases the lock of one that dies."""
-    program.cached.parent.mkdir(parents=True, exist_ok=True)
-    with program.cached.with_name(f"{program.name}.lock").open("ab") as file:
+def locked(target: Path) -> Iterator[None]:
+    """Keeps other processes from making the same; the kernel releases the lock of one that dies."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.with_name(f"{target.name}.lock").open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

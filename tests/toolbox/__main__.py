@@ -8,7 +8,7 @@ import sys
 
 import toolbox
 from neon_sandbox.controlplane.source import SourceError
-from toolbox import prometheus
+from toolbox import environment, prometheus
 
 try:
     asyncio.run(prometheus.prepare())
@@ -21,3 +21,10 @@ try:
     asyncio.run(toolbox.prepare())
 except SourceError as error:
     sys.exit(f"{error}\nThe tests of charts and manifests need Go: install it from https://go.dev/dl.")
+
+try:
+    asyncio.run(environment.prepare())
+except environment.NotInstalledError as error:
+    sys.exit(
+        f"{error}\nThe tests of charts and manifests need that: give pip a package index, then `make tools`."
+    )
