@@ -8,7 +8,7 @@ export K8S_VERSION
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools test chaos demo bench lint format crds charts manifests released conformance lock clean
+.PHONY: help setup tools test chaos demo bench lint format crds charts manifests released sbom conformance lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -70,6 +70,10 @@ released: crds ## records the CRDs as those of this version, for the upgrade pro
 	@folder=tests/compatibility/released/$$($(BIN)/python -c 'import neon_tenants; print(neon_tenants.__version__)'); \
 	mkdir -p $$folder && cp crds/*.yaml $$folder && echo "Recorded in $$folder"
 
+sbom: $(READY) ## the software bill of materials, as dist/sbom.cdx.json
+	@mkdir -p dist
+	@PYTHON=$(BIN)/python image/sbom.sh dist/sbom.cdx.json && echo "Written to dist/sbom.cdx.json"
+
 conformance: $(READY) ## the emulator's behaviour, asserted on a real account: NEON_API_KEY_FILE=...
 	NEON_API_KEY_FILE=$(NEON_API_KEY_FILE) $(BIN)/python -m neon_sandbox.conformance
 
@@ -81,6 +85,8 @@ lock: $(READY) ## updates the lock files
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-annotate --no-header tests/toolbox/checkov/requirements.in \
 	  -o tests/toolbox/checkov/requirements.txt
+
+	  --no-emit-find-links --no-annotate --no-header --group build -c requirements/dev.txt -o requirements/build.txt
 
 clean: ## removes the virtual environment and caches of tools (not the cached control plane)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist
