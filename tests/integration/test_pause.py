@@ -7,6 +7,7 @@ import json
 from cluster import Object, condition
 from neon_sandbox import installation
 from scene import Scene
+from scraping import shown
 
 HANDS_OFF = {"metadata": {"annotations": {"neontenants.io/paused": "true"}}}
 GO_ON = {"metadata": {"annotations": {"neontenants.io/paused": None}}}
@@ -88,6 +89,7 @@ async def test_another_api_server_is_only_reported_until_a_person_confirms(uncon
     found = await unconnected.cluster.until_tenant("changed", paused, "it says that it is paused")
     told = condition(found, "Reconciling")["message"]
     assert "not the API server" in told
+    assert await shown(unconnected, "paused", by="api_server") == 1
     await unconnected.cluster.until_tenant("deleted", paused, "the deletion is held")
     code = told.partition("confirm-api-server ")[2].partition("`")[0]
     wrong = await unconnected.operate("wrong", "ConfirmApiServer", "0123456789")

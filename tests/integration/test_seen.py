@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from neon_sandbox import installation, manifests
@@ -22,6 +21,7 @@ from neon_tenants.core.drift import Drift
 from neon_tenants.core.lane import Lane
 from neon_tenants.core.orphans import Kind
 from scene import Scene, command, program, served
+from scraping import scrape, shown, value
 from waiting import until
 
 LABELS = {
@@ -39,22 +39,6 @@ LABELS = {
     "phase": {phase.value for phase in RolloutPhase},
 }
 """Every value that these labels can have."""
-
-
-async def scrape(scene: Scene) -> dict[str, list[Sample]]:
-    """All samples, by their names."""
-    async with httpx.AsyncClient(trust_env=False) as http:
-        answer = await http.get(f"{await scene.address()}/metrics")
-    found: dict[str, list[Sample]] = {}
-    for family in text_string_to_metric_families(answer.text):
-        for sample in family.samples:
-            found.setdefault(sample.name, []).append(sample)
-    return found
-
-
-def value(samples: dict[str, list[Sample]], name: str, **labels: str) -> float:
-    """The sum of the samples with these labels."""
-    return sum(s.value for s in samples[f"neon_tenants_{name}"] if labels.items() <= s.labels.items())
 
 
 async def probe(address: str, name: str) -> tuple[int, str]:
@@ -138,6 +122,29 @@ async def test_a_rejected_key_is_shown_until_neon_takes_another(unconnected: Sce
     unconnected.key_file.write_text(good)
     await unconnected.cluster.until_ready()
     assert value(await scrape(unconnected), "api_key_rejected") == 0
+
+
+async def test_what_stands_still_is_shown(unconnected: Scene) -> None:
+    await unconnected.start_operator()
+    await unconnected.create()
+    await unconnected.cluster.until_ready()
+
+    async def shows(name: str, **labels: str) -> None:
+        async def look() -> bool:
+            return await shown(unconnected, name, **labels) == 1
+
+        await until(look, f"{name} {labels} is 1")
+
+    await shows("ready")
+    assert await shown(unconnected, "paused") == 0
+    assert await shown(unconnected, "rollouts", phase="Paused") == 0
+    shorter = {"spec": {"historyRetention": "1h"}}  # destroys restore points: it waits for a person
+    await unconnected.cluster.patch("DatabaseTier", unconnected.tiers["free"], shorter)
+    await shows("rollouts", phase="Paused")
+    await unconnected.operators[-1].stop()
+    await unconnected.start_operator(paused="true")
+    await shows("paused", by="setting")
+    assert await shown(unconnected, "paused", by="api_server") == 0
 
 
 async def test_status_shows_the_fleet_on_one_screen(unconnected: Scene) -> None:
