@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 import builders as a
+from neon_tenants.api.conditions import Condition
 from neon_tenants.api.fleet_operation import (
     MAX_MESSAGE,
     FleetOperationSpec,
     FleetOperationStatus,
     Outcome,
+    Phase,
     Result,
 )
 from neon_tenants.core import operation
@@ -55,6 +57,38 @@ def test_results_are_counted_and_bounded() -> None:
     counts = operation.counts(9, results)
     assert (counts.total, counts.done, counts.skipped, counts.failed) == (9, 1, 1, 2)
     assert len(results[2].message) == MAX_MESSAGE
+
+
+@pytest.mark.parametrize(
+    ("phase", "wanted"),
+    [
+        (Phase.PENDING, {"Ready": "False", "Reconciling": "True"}),
+        (Phase.RUNNING, {"Ready": "False", "Reconciling": "True"}),
+        (Phase.SUCCEEDED, {"Ready": "True"}),
+        (Phase.FAILED, {"Ready": "False", "Stalled": "True"}),
+    ],
+)
+def test_a_phase_is_told_in_the_conditions_that_tools_read(phase: Phase, wanted: dict[str, str]) -> None:
+    found = operation.conditions([], phase, "why", generation=1, wall_time="now")
+    assert {condition.type: condition.status.value for condition in found} == wanted
+    assert {(c.reason, c.message, c.observed_generation) for c in found} == {(phase.value, "why", 1)}
+
+
+def test_a_condition_keeps_its_time_while_it_stays_as_it_is() -> None:
+    def then(before: list[Condition], phase: Phase, now: str) -> list[Condition]:
+        return operation.conditions(before, phase, "", generation=1, wall_time=now)
+
+    pending = then([], Phase.PENDING, "one")
+    running = then(pending, Phase.RUNNING, "two")
+    assert {condition.last_transition_time for condition in running} == {"one"}
+    assert [c.last_transition_time for c in then(running, Phase.SUCCEEDED, "three")] == ["three"]
+
+
+def test_an_operation_says_how_many_targets_are_done_or_failed() -> None:
+    counts = operation.counts(3, [done("").of("a"), skipped("").of("b")])
+    assert operation.told(counts) == "2 of 3 targets are done."
+    counts = operation.counts(3, [done("").of("a"), failed("").of("b")])
+    assert operation.told(counts) == "1 of 3 targets failed: status.results says why."
 
 
 PLACES = {

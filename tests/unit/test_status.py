@@ -220,6 +220,10 @@ SETTLED: dict[str, tuple[Observed, bool]] = {
         a.observed(tenant=a.tenant(status=a.status(), annotations={names.RECONCILE_REQUESTED_AT: "x"})),
         False,
     ),
+    "hands off, and not told yet": (
+        a.observed(tenant=a.tenant(status=a.status(), annotations={names.PAUSED: "true"})),
+        False,
+    ),
     "an unresolved intent": (
         a.observed(tenant=a.tenant(status=a.status(), annotations={names.INTENT: a.intent().encode()})),
         False,

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import ConfigDict, Field
 
+from neon_tenants.api.conditions import Condition
 from neon_tenants.api.schema import VALIDATIONS, Model, rule
 
 MAX_TARGETS: Final = 1000
@@ -131,8 +132,19 @@ class FleetOperationStatus(Model):
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["target"]},
     )
     observed_generation: int | None = Field(
-        default=None, ge=0, description="The generation of the spec that this status speaks of."
+        default=None, ge=-1, description="The generation of the spec that this status speaks of."
     )
+    conditions: list[Condition] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Ready: it has succeeded. Reconciling: it is to be done. Stalled: it has failed. The "
+        "reason is the phase.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    )
+
+
+INITIAL_STATUS: Final[dict[str, Any]] = {"observedGeneration": -1}
+"""The status before the operator has looked: kstatus takes one without it for done."""
 
 
 class FleetOperation(Model):
@@ -152,5 +164,7 @@ class FleetOperation(Model):
     metadata: dict[str, Any]
     spec: FleetOperationSpec = Field(description="What is to be done, and to what.")
     status: FleetOperationStatus = Field(
-        default_factory=FleetOperationStatus, description="How far the operator is."
+        default_factory=FleetOperationStatus,
+        description="How far the operator is.",
+        json_schema_extra={"default": INITIAL_STATUS},
     )

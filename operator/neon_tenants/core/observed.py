@@ -235,7 +235,8 @@ def is_settled(tenant: Tenant, tier: Tier | None, *, admitted: bool) -> bool:
     return (
         is_held(tenant, tier, admitted=admitted)
         and not tenant.thorough
-        # Else what said hands off may be gone, and the status would go on saying so.
+        # Hands off is to be said; and what said so may be gone, and the status would go on saying it.
+        and not tenant.paused
         and not is_told_paused(tenant.status)
         and (intent is None or intent.nonce == tenant.status.resolved_intent)
     )

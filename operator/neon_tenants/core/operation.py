@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from neon_tenants.api.conditions import Condition, ConditionStatus, ConditionType
 from neon_tenants.api.fleet_operation import (
     MAX_MESSAGE,
     Counts,
@@ -14,6 +15,7 @@ from neon_tenants.api.fleet_operation import (
     FleetOperationStatus,
     Operation,
     Outcome,
+    Phase,
     Result,
 )
 from neon_tenants.core.key import Key
@@ -87,6 +89,48 @@ def counts(total: int, results: Iterable[Result]) -> Counts:
         failed=outcomes.count(Outcome.FAILED),
         skipped=outcomes.count(Outcome.SKIPPED),
     )
+
+
+def conditions(
+    old: Iterable[Condition], phase: Phase, message: str, *, generation: int, wall_time: str
+) -> list[Condition]:
+    """The phase as tools read it: kstatus, Flux, Argo CD, `kubectl wait`. The reason is the phase.
+
+    | phase | Ready | also |
+    |---|---|---|
+    | Pending, Running | False | Reconciling |
+    | Succeeded | True | |
+    | Failed | False | Stalled |
+    """
+    standing = {condition.type: condition for condition in old}
+
+    def condition(kind: ConditionType, value: bool) -> Condition:
+        status = ConditionStatus.TRUE if value else ConditionStatus.FALSE
+        before = standing.get(kind)
+        return Condition(
+            type=kind.value,
+            status=status,
+            reason=phase.value,
+            message=message,
+            last_transition_time=before.last_transition_time
+            if before and before.status is status
+            else wall_time,
+            observed_generation=generation,
+        )
+
+    new = [condition(ConditionType.READY, phase is Phase.SUCCEEDED)]
+    if phase in (Phase.PENDING, Phase.RUNNING):
+        new.append(condition(ConditionType.RECONCILING, True))
+    if phase is Phase.FAILED:
+        new.append(condition(ConditionType.STALLED, True))
+    return new
+
+
+def told(found: Counts) -> str:
+    """The results in a sentence."""
+    if found.failed:
+        return f"{found.failed} of {found.total} targets failed: status.results says why."
+    return f"{found.done + found.skipped} of {found.total} targets are done."
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Final, TypeAlias
 
+from neon_tenants.api.conditions import Condition
 from neon_tenants.api.fleet_operation import (
     MAX_MESSAGE,
     FleetOperationStatus,
@@ -113,7 +114,13 @@ class Operations:
                 or asked.status.phase is Phase.RUNNING
             ):
                 continue
-            status = FleetOperationStatus(phase=Phase.PENDING, message=why[:MAX_MESSAGE])
+            message = why[:MAX_MESSAGE]
+            status = FleetOperationStatus(
+                phase=Phase.PENDING,
+                message=message,
+                observed_generation=asked.generation,
+                conditions=self._conditions(asked, Phase.PENDING, message),
+            )
             try:
                 await self._store.write_status(asked, status)
             except KubeError as error:
@@ -126,7 +133,9 @@ class Operations:
             return
         logger.info("An operation begins.", extra={"operation": asked.name, "kind": asked.spec.operation})
         results = list(asked.status.results)
-        await self._store.write_status(asked, self._status(asked, Phase.RUNNING, results))
+        running = self._status(asked, Phase.RUNNING, results)
+        await self._store.write_status(asked, running)
+        asked = replace(asked, status=running)  # its times stay
         targets = iter(asked.left)
 
         async def work() -> None:
@@ -158,13 +167,20 @@ class Operations:
     def _status(self, asked: Asked, phase: Phase, results: list[Result]) -> FleetOperationStatus:
         ended = phase is not Phase.RUNNING
         order = {target: number for number, target in enumerate(asked.targets)}
+        found = core.counts(len(asked.targets), results)
         return FleetOperationStatus(
             phase=phase,
             started_at=asked.status.started_at or self._wall_time(),
             finished_at=self._wall_time() if ended else None,
-            counts=core.counts(len(asked.targets), results),
+            counts=found,
             results=sorted(results, key=lambda result: order.get(result.target, 0)),
             observed_generation=asked.generation,
+            conditions=self._conditions(asked, phase, core.told(found)),
+        )
+
+    def _conditions(self, asked: Asked, phase: Phase, message: str) -> list[Condition]:
+        return core.conditions(
+            asked.status.conditions, phase, message, generation=asked.generation, wall_time=self._wall_time()
         )
 
     async def _do(self, asked: Asked, target: str) -> End:

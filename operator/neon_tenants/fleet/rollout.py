@@ -160,8 +160,8 @@ class Rollouts:
             self._courses.pop(name, None)
             return
         records = self._roster.records_of(name)
-        if not records and name not in self._courses:
-            return  # a tier of somebody else's tenants, or of none
+        if not records and name not in self._courses and tier.status.tenants != 0:
+            return  # a tier of somebody else's tenants, or one that never had any
         course = self._courses.get(name)
         if course is None or course.generation != tier.generation:
             course = self._courses[name] = _Course(tier.generation)

@@ -23,13 +23,18 @@ func main() {
 func answer(in io.Reader, out io.Writer) error {
 	objects, results := json.NewDecoder(in), json.NewEncoder(out)
 	for {
-		var content map[string]any
+		var content json.RawMessage
 		if err := objects.Decode(&content); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err
 		}
-		result, err := status.Compute(&unstructured.Unstructured{Object: content})
+		// Its own reading of JSON: whole numbers are int64, as kstatus expects them.
+		object := &unstructured.Unstructured{}
+		if err := object.UnmarshalJSON(content); err != nil {
+			return err
+		}
+		result, err := status.Compute(object)
 		if err != nil {
 			return err
 		}
