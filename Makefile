@@ -8,7 +8,8 @@ export K8S_VERSION
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools test chaos demo bench lint format crds charts manifests released sbom conformance lock clean
+.PHONY: help setup tools test chaos demo bench lint format crds charts manifests permissions released sbom \
+  conformance lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -65,6 +66,9 @@ charts: $(READY) ## regenerates the charts' schemas of values and the tables of 
 
 manifests: tools ## regenerates manifests/ from the chart
 	PYTHONPATH=tests:. $(BIN)/python -m generators.plain_manifests manifests
+
+permissions: tools ## regenerates the table of permissions in docs/security.md from the chart
+	PYTHONPATH=tests:. $(BIN)/python -m generators.permissions_table docs/security.md
 
 released: crds ## records the CRDs as those of this version, for the upgrade promise (docs/upgrade.md)
 	@folder=tests/compatibility/released/$$($(BIN)/python -c 'import neon_tenants; print(neon_tenants.__version__)'); \

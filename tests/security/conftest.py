@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 
 import pytest
@@ -38,7 +39,7 @@ spec: {policyName: probe, validationActions: [Deny]}
 @pytest.fixture(scope="session")
 async def guarded() -> AsyncIterator[ControlPlane]:
     """A control plane on which all objects of the operator's chart are."""
-    async with ControlPlane.start(await prepare()) as plane:
+    async with ControlPlane.start(await prepare(os.environ.get("K8S_VERSION") or None)) as plane:
         await installation.kubectl(plane, "create", "namespace", installation.NAMESPACE)
         await installation.kubectl(plane, "apply", "-f", "-", stdin=manifests.crds())
         await installation.kubectl(

@@ -78,52 +78,6 @@ async def test_the_operator_may_not(scene: Scene, method: str, path: str) -> Non
     assert refused.value.status == 403
 
 
-@pytest.mark.parametrize(
-    ("resource", "verb"),
-    [
-        ("tenantdatabases", "patch"),
-        ("tenantdatabases/status", "patch"),
-        ("tenantdatabases", "watch"),
-        ("secrets", "get"),
-        ("secrets", "create"),
-    ],
-)
-async def test_without_a_permission_of_the_role_a_tenant_does_not_get_ready(
-    scene: Scene, resource: str, verb: str
-) -> None:
-    """The tests run under the shipped role and no more: a missing permission is seen."""
-    name = f"{scene.prefix}-lame"
-    role = shipped_role()
-    role["metadata"]["name"] = name
-    for rule in role["rules"]:
-        if resource in rule["resources"]:
-            rule["verbs"] = [v for v in rule["verbs"] if v != verb]
-    role["rules"] = [rule for rule in role["rules"] if rule["verbs"]]
-    binding = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": name},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
-        "subjects": [{"kind": "ServiceAccount", "name": "lame", "namespace": scene.namespace}],
-    }
-    account = {
-        "apiVersion": "v1",
-        "kind": "ServiceAccount",
-        "metadata": {"name": "lame", "namespace": scene.namespace},
-    }
-    documents = "---\n".join(yaml.safe_dump(d) for d in (role, binding, account))
-    await installation.kubectl(scene.plane, "apply", "-f", "-", stdin=documents)
-    token = await installation.kubectl(scene.plane, "create", "token", "lame", "-n", scene.namespace)
-    scene.plane.write_kubeconfig(scene.kubeconfig, token=token.strip())
-    await scene.start_operator()
-    await scene.create()
-    if verb == "watch":
-        await scene.until_logged("403")
-    else:
-        await scene.until_logged("answered 403 Forbidden")
-    assert not (await scene.cluster.tenant())["status"].get("binding")
-
-
 async def test_the_scan_for_secrets_finds_a_planted_one(running: Scene) -> None:
     await running.create()
     await running.cluster.until_ready()

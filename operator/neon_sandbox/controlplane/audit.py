@@ -52,14 +52,15 @@ class Request:
         return self.verb not in {"get", "list", "watch"}
 
 
-def read(log: Path) -> Iterator[Request]:
-    """The requests in `log`, in the order of their ends.
+def read(log: Path, start: int = 0) -> Iterator[Request]:
+    """The requests in `log`, in the order of their ends, from the byte `start` on.
 
     A line is written just after the answer was sent: poll with a deadline for one that must be there.
     """
     if not log.exists():
         return
     with log.open("rb") as file:
+        file.seek(start)
         for line in file:
             if line.endswith(b"\n"):  # otherwise it is still being written
                 yield _request(json.loads(line))

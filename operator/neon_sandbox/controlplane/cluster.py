@@ -109,9 +109,9 @@ class ControlPlane:
         for child in self._children.values():
             child.check()
 
-    def requests(self) -> Iterator[Request]:
+    def requests(self, start: int = 0) -> Iterator[Request]:
         """What was asked of the API server so far (see `audit.read`); empty without `audit`."""
-        return read_audit_log(self.audit_log)
+        return read_audit_log(self.audit_log, start)
 
     def write_kubeconfig(self, path: Path, *, token: str, namespace: str = "default") -> None:
         """Writes a kubeconfig (mode 0600) for the owner of `token`, for example a service account."""
