@@ -118,6 +118,20 @@ async def test_every_object_conforms_to_the_api_servers_schemas(
     }
 
 
+async def test_names_that_look_like_numbers_stay_names(schemas: Path, tmp_path: Path) -> None:
+    values = {
+        "clusterId": "1",
+        "neon": {"existingSecret": "2", "existingSecretKey": "3"},
+        "watchNamespaces": ["4"],
+        "priorityClassName": "5",
+    }
+    template = ("template", "6", charts.OPERATOR, "--namespace", "7", "--values", "-")
+    path = tmp_path / "numbers.yaml"
+    path.write_text(await charts.helm(*template, stdin=charts.as_yaml(values)))
+    status, output = await conform(schemas, path)
+    assert status == 0, output
+
+
 async def test_a_field_that_kubernetes_does_not_have_is_found(schemas: Path, tmp_path: Path) -> None:
     """The schemas refuse unknown fields and wrong types, at any depth."""
     document = charts.one(await charts.rendered(charts.OPERATOR, VALUES), "Deployment")

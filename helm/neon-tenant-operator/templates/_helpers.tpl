@@ -5,7 +5,7 @@ neon-tenant-operator
 
 {{- define "operator.selectorLabels" -}}
 app.kubernetes.io/name: neon-tenant-operator
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "operator.labels" -}}
