@@ -76,7 +76,7 @@ async def test_kube_score_finds_only_what_is_excepted(manifest: Path) -> None:
 
 async def test_checkov_finds_only_what_is_excepted(manifest: Path) -> None:
     options = ("--framework", "kubernetes", "--compact", "--quiet", "--skip-download", "--output", "json")
-    _, output = await run(environment.CHECKOV.path, *options, "--file", manifest)
+    _, output = await run(environment.CHECKOV.path(), *options, "--file", manifest)
     report = json.loads(output)
     assert report["summary"]["parsing_errors"] == 0
     assert report["summary"]["passed"] > 100

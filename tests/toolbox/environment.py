@@ -43,9 +43,8 @@ class Environment:
         digest = hashlib.sha256(python.encode() + self.lock.read_bytes()).hexdigest()
         return cache_root() / "toolbox" / f"{self.name}-{digest[:12]}"
 
-    @property
     def path(self) -> Path:
-        """The program. Raises NotPreparedError."""
+        """Where the program is. Raises NotPreparedError."""
         if not (self.folder / ".ready").is_file():
             raise NotPreparedError(f"{self.name} is not there. Run `make tools`; it needs PyPI or a mirror.")
         return self.folder / "bin" / self.name
