@@ -89,7 +89,7 @@ lock: $(READY) ## updates the lock files
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-annotate --no-header tests/toolbox/checkov/requirements.in \
 	  -o tests/toolbox/checkov/requirements.txt
-
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-annotate --no-header --group build -c requirements/dev.txt -o requirements/build.txt
 
 clean: ## removes the virtual environment and caches of tools (not the cached control plane)
