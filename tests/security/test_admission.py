@@ -240,7 +240,7 @@ async def test_a_create_that_forges_what_the_operator_writes_is_only_for_who_res
 
 async def test_the_operator_writes_nothing_that_users_ask_for(people: People) -> None:
     for change in (
-        {"spec": {"tier": "pro"}},
+        {"spec": {"connectionSecret": {"labels": {"a": "b"}}}},
         {"spec": {"deletionProtection": None}},
         {"metadata": {"labels": {"a": "b"}}},
         {"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "x", "uid": "x"}]}},
