@@ -73,6 +73,23 @@ async def test_the_overlay_is_applied_and_applied_again_changes_nothing(
     assert not [line for line in again.splitlines() if not line.endswith(" unchanged")]
 
 
+async def test_helm_refuses_another_cluster_id_than_that_of_the_running_operator(
+    bare: ControlPlane, overlay: Path
+) -> None:
+    await installation.kubectl(bare, "apply", "-k", overlay)
+
+    async def refused(cluster_id: str) -> str:
+        values = f"clusterId={cluster_id},neon.existingSecret=neon-api-key"
+        where = ("--namespace", installation.NAMESPACE, "--dry-run=server", "--set", values)
+        with pytest.raises(charts.HelmError) as error:
+            await charts.helm("template", "any", charts.OPERATOR, *where, env=bare.kubectl_env)
+        return str(error.value)
+
+    assert "clusterId is dev in this cluster, and now other: the operator would not" in await refused("other")
+    # What kubectl applied Helm does not take over, but that is all it has against the same id.
+    assert "cannot be imported into the current release" in await refused("dev")
+
+
 async def test_without_an_overlay_there_is_no_cluster_id(bare: ControlPlane) -> None:
     """The operator refuses to start without one, rather than to make projects under a name of ours."""
     text = await installation.kubectl(bare, "kustomize", charts.ROOT / "manifests")

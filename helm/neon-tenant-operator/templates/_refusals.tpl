@@ -3,6 +3,15 @@
 {{- if not .Values.clusterId }}
 {{- fail "clusterId is required: a short name for this cluster, such as prod-eu. Choose it once and keep it: --set clusterId=..." }}
 {{- end }}
+{{- /* Nothing is found where Helm only renders, as for Argo CD. */}}
+{{- $running := lookup "apps/v1" "Deployment" .Release.Namespace (include "operator.name" .) }}
+{{- range dig "spec" "template" "spec" "containers" list $running }}
+{{- range .env }}
+{{- if and (eq .name "NEON_TENANTS_CLUSTER_ID") .value (ne .value $.Values.clusterId) }}
+{{- fail (printf "clusterId is %s in this cluster, and now %s: the operator would not know its projects again, which bear the first in their names. Keep clusterId=%s." .value $.Values.clusterId .value) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if not .Values.neon.existingSecret }}
 {{- fail "neon.existingSecret is required: the name of a Secret in this namespace that holds Neon's API key: --set neon.existingSecret=..." }}
 {{- end }}
