@@ -175,6 +175,12 @@ async def test_the_pod_is_admitted_where_only_restricted_pods_are(
     admitted = pod(documents)
     said = await installation.kubectl(plane, *apply, stdin=yaml.safe_dump(admitted))
     assert said == "pod/operator created (server dry run)\n"
+    # No value weakens it, except a volume that the restricted level refuses.
+    wide = {**VALUES, "extraVolumes": [{"name": "node", "hostPath": {"path": "/"}}]}
+    with pytest.raises(installation.KubectlError, match="restricted volume types"):
+        await installation.kubectl(
+            plane, *apply, stdin=yaml.safe_dump(pod(await charts.rendered(charts.OPERATOR, wide)))
+        )
     for part in ("runAsNonRoot", "seccompProfile"):
         changed = pod(documents)
         del changed["spec"]["securityContext"][part]
