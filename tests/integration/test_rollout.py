@@ -435,3 +435,19 @@ async def test_a_preview_tells_what_a_change_would_do_and_changes_nothing(
     assert sum(bool(tenant["overQuota"]) for tenant in answer["tenants"]) == 1
     assert {method for method, _, _ in unconnected.neon.requests.counters} == {"GET"}
     assert (len(unconnected.writes()), tier_writes(unconnected)) == written
+
+
+async def test_a_tier_that_lost_its_tenants_is_told_of_its_new_generation(unconnected: Scene) -> None:
+    """Else who waits for it (kstatus, Flux, Helm) would wait for ever."""
+    await unconnected.start_operator()
+    (name,) = await crowd(unconnected, 1)
+    await unconnected.cluster.delete("TenantDatabase", name)
+    await unconnected.cluster.until_gone("TenantDatabase", name)
+    await until_tier(unconnected, lambda found: found["status"]["tenants"] == 0, "it has no tenants")
+    await unconnected.operators[-1].stop()
+    await unconnected.start_operator()
+    generation = await change(unconnected, quotaWarningPercent=70)
+    told = await until_tier(
+        unconnected, lambda found: found["status"]["observedGeneration"] == generation, "it is told"
+    )
+    assert condition(told, "Ready")["status"] == "True"
