@@ -35,6 +35,7 @@ async def test_the_notes_of_the_operator_fit_the_simplest_installation(plane: Co
     assert "It is paused" not in text
     assert text.count("--operator-namespace") == 0
     assert "leaves the CRDs" in text
+    assert "--clusterrole=neon-tenant-operator-use-tiers" in text
     applied = yaml.safe_dump(tenant(text))
     said = await installation.kubectl(
         plane, "apply", "-n", "default", "--dry-run=server", "-f", "-", stdin=applied
@@ -49,6 +50,7 @@ async def test_the_notes_of_the_operator_fit_other_values() -> None:
         "watchNamespaces": ["shop", "blog"],
         "crds": {"install": False},
         "settings": {"paused": True},
+        "admission": {"tierUse": False},
     }
     text = await notes(charts.OPERATOR, "ops", values)
     assert "in the namespaces: shop, blog." in text
@@ -58,6 +60,7 @@ async def test_the_notes_of_the_operator_fit_other_values() -> None:
     assert "kubectl apply -n shop -f -" in text
     assert "neon-tenant-operator status --operator-namespace ops" in text
     assert "leaves the CRDs" not in text
+    assert "use-tiers" not in text
 
 
 async def test_the_notes_of_the_tiers_name_them() -> None:
