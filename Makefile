@@ -9,7 +9,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup tools test chaos demo bench lint format crds charts manifests permissions released sbom \
-  conformance lock clean
+  pages docs conformance lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -77,6 +77,12 @@ released: crds ## records the CRDs as those of this version, for the upgrade pro
 sbom: $(READY) ## the software bill of materials, as dist/sbom.cdx.json
 	@mkdir -p dist
 	@PYTHON=$(BIN)/python image/sbom.sh dist/sbom.cdx.json && echo "Written to dist/sbom.cdx.json"
+
+pages: $(READY) ## regenerates docs/api.md and docs/troubleshooting.md from operator/neon_tenants/api
+	PYTHONPATH=. $(BIN)/python -m generators.pages
+
+docs: $(READY) ## the documentation as a site, in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 conformance: $(READY) ## the emulator's behaviour, asserted on a real account: NEON_API_KEY_FILE=...
 	NEON_API_KEY_FILE=$(NEON_API_KEY_FILE) $(BIN)/python -m neon_sandbox.conformance

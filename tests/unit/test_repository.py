@@ -89,11 +89,6 @@ def test_every_reason_is_used() -> None:
     assert used == {reason.name for reason in Reason}
 
 
-def test_the_readme_explains_every_reason() -> None:
-    readme = (ROOT / "README.md").read_text()
-    assert [reason for reason in Reason if f"`{reason.value}`" not in readme] == []
-
-
 def test_links_inside_the_repository_lead_somewhere() -> None:
     for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("helm/**/*.md")):
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):

@@ -1,0 +1,20 @@
+"""The generated pages of docs/: `make pages` writes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from generators import api_reference, troubleshooting
+
+DOCS: Final = Path(__file__).parents[1] / "docs"
+
+
+def pages() -> dict[str, str]:
+    """File name -> text."""
+    return {"api.md": api_reference.page(), "troubleshooting.md": troubleshooting.page()}
+
+
+if __name__ == "__main__":
+    for name, text in pages().items():
+        (DOCS / name).write_text(text)
