@@ -102,7 +102,7 @@ async def test_at_rest_nothing_is_written_and_neon_is_asked_for_nothing_by_tenan
 async def test_a_sweep_of_an_idle_fleet_costs_its_list_alone(unconnected: Scene) -> None:
     """The organization has more projects than one page, most of them not ours."""
     unconnected.neon.knobs.operation_seconds = 0
-    others = range(800)
+    others = range(400)
     for start in range(0, len(others), 50):
         await asyncio.gather(
             *(
@@ -112,7 +112,7 @@ async def test_a_sweep_of_an_idle_fleet_costs_its_list_alone(unconnected: Scene)
         )
     await unconnected.start_operator(sweep_interval="1", resync_interval="1")
     await crowd(unconnected, 5)
-    pages = 3
+    pages = 2
 
     def sweeps() -> int:
         return sum(line["message"] == "A sweep ended." for line in unconnected.log_lines())
