@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from neon_tenants.api.conditions import Condition, ConditionStatus, ConditionType
+from neon_tenants.api.conditions import Condition
 from neon_tenants.api.fleet_operation import (
     MAX_MESSAGE,
     Counts,
@@ -21,6 +21,7 @@ from neon_tenants.api.fleet_operation import (
 from neon_tenants.core.key import Key
 from neon_tenants.core.orphans import Kind, Survey
 from neon_tenants.core.project import Project
+from neon_tenants.core.sequel import Sequel
 
 ALL: Final = "all"
 """The one target of an operation that takes none."""
@@ -102,28 +103,13 @@ def conditions(
     | Succeeded | True | |
     | Failed | False | Stalled |
     """
-    standing = {condition.type: condition for condition in old}
-
-    def condition(kind: ConditionType, value: bool) -> Condition:
-        status = ConditionStatus.TRUE if value else ConditionStatus.FALSE
-        before = standing.get(kind)
-        return Condition(
-            type=kind.value,
-            status=status,
-            reason=phase.value,
-            message=message,
-            last_transition_time=before.last_transition_time
-            if before and before.status is status
-            else wall_time,
-            observed_generation=generation,
-        )
-
-    new = [condition(ConditionType.READY, phase is Phase.SUCCEEDED)]
-    if phase in (Phase.PENDING, Phase.RUNNING):
-        new.append(condition(ConditionType.RECONCILING, True))
-    if phase is Phase.FAILED:
-        new.append(condition(ConditionType.STALLED, True))
-    return new
+    return Sequel.to(old, generation=generation, wall_time=wall_time).story(
+        phase.value,
+        message,
+        ready=phase is Phase.SUCCEEDED,
+        working=phase in (Phase.PENDING, Phase.RUNNING),
+        stalled=phase is Phase.FAILED,
+    )
 
 
 def told(found: Counts) -> str:

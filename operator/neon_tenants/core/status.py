@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from neon_tenants.api import names
-from neon_tenants.api.conditions import Condition, ConditionStatus, ConditionType, Reason
+from neon_tenants.api.conditions import Condition, ConditionType, Reason
 from neon_tenants.api.tenant_database import AppliedTier, Binding, TenantDatabaseStatus, Usage
 from neon_tenants.core import usage as core_usage
 from neon_tenants.core.entitlement import granted
@@ -17,6 +17,7 @@ from neon_tenants.core.observed import Observed
 from neon_tenants.core.project import Endpoint, Limits
 from neon_tenants.core.resize import waiting
 from neon_tenants.core.secret import Ours
+from neon_tenants.core.sequel import Sequel
 from neon_tenants.core.steps import Rest, Wait
 
 GRACE: Final = 3.0
@@ -153,7 +154,9 @@ def _quota_conditions(observed: Observed, usage: Usage | None, wall_time: str) -
     if usage is None:
         return []
     standing = core_usage.standing(usage, core_usage.warning_percent(observed.tier))
-    before = {condition.type: condition for condition in observed.tenant.status.conditions}
+    sequel = Sequel.to(
+        observed.tenant.status.conditions, generation=observed.tenant.generation, wall_time=wall_time
+    )
     true: list[tuple[ConditionType, Reason, str]] = []
     if standing.near:
         message = core_usage.near_message(usage, standing)
@@ -161,40 +164,20 @@ def _quota_conditions(observed: Observed, usage: Usage | None, wall_time: str) -
     if standing.exceeded:
         message = core_usage.exceeded_message(usage, standing)
         true.append((ConditionType.QUOTA_EXCEEDED, Reason.QUOTA_EXCEEDED, message))
-    return [
-        Condition(
-            type=kind.value,
-            status=ConditionStatus.TRUE,
-            reason=reason.value,
-            message=message,
-            last_transition_time=before[kind].last_transition_time if kind in before else wall_time,
-            observed_generation=observed.tenant.generation,
-        )
-        for kind, reason, message in true
-    ]
+    return [sequel.tell(kind, True, reason.value, message) for kind, reason, message in true]
 
 
 def _conditions(old: list[Condition], verdict: Verdict, generation: int, wall_time: str) -> list[Condition]:
     """Exactly one of Ready, Reconciling and Stalled tells the story."""
-    standing = {condition.type: condition for condition in old}
+    sequel = Sequel.to(old, generation=generation, wall_time=wall_time)
 
     def condition(kind: ConditionType, value: bool) -> Condition:
-        status = ConditionStatus.TRUE if value else ConditionStatus.FALSE
-        before = standing.get(kind)
-        unchanged = before is not None and before.status is status
-        return Condition(
-            type=kind.value,
-            status=status,
-            reason=verdict.reason.value,
-            message=verdict.message,
-            last_transition_time=before.last_transition_time if before and unchanged else wall_time,
-            observed_generation=generation,
-        )
+        return sequel.tell(kind, value, verdict.reason.value, verdict.message)
 
     new: list[Condition] = []
     for kind, value in ((ConditionType.READY, verdict.ready), (ConditionType.AVAILABLE, verdict.available)):
-        if value is None and kind in standing:
-            new.append(standing[kind])
+        if value is None and kind in sequel.before:
+            new.append(sequel.before[kind])
         else:
             new.append(condition(kind, bool(value)))
     if verdict.working:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from neon_tenants.api import names
-from neon_tenants.api.conditions import Condition, ConditionStatus, ConditionType, Reason
+from neon_tenants.api.conditions import ConditionType, Reason
 from neon_tenants.api.database_tier import DatabaseTierStatus, RolloutPhase, RolloutStatus
 from neon_tenants.core.entitlement import Tier
 from neon_tenants.core.event import Event
 from neon_tenants.core.harm import EITHER
 from neon_tenants.core.project import RETENTION
+from neon_tenants.core.sequel import Sequel
 
 
 def told(
@@ -27,26 +28,14 @@ def told(
     | Paused | False, with the reason | Stalled |
     """
     reason, message = _story(tier, rollout, harms)
-    standing = {condition.type: condition for condition in tier.status.conditions}
-
-    def condition(kind: ConditionType, value: bool) -> Condition:
-        status = ConditionStatus.TRUE if value else ConditionStatus.FALSE
-        before = standing.get(kind)
-        since = before.last_transition_time if before and before.status is status else wall_time
-        return Condition(
-            type=kind.value,
-            status=status,
-            reason=reason.value,
-            message=message,
-            last_transition_time=since,
-            observed_generation=tier.generation,
-        )
-
-    conditions = [condition(ConditionType.READY, rollout.phase is RolloutPhase.DONE)]
-    if rollout.phase in (RolloutPhase.CANARY, RolloutPhase.ROLLING):
-        conditions.append(condition(ConditionType.RECONCILING, True))
-    if rollout.phase is RolloutPhase.PAUSED:
-        conditions.append(condition(ConditionType.STALLED, True))
+    sequel = Sequel.to(tier.status.conditions, generation=tier.generation, wall_time=wall_time)
+    conditions = sequel.story(
+        reason.value,
+        message,
+        ready=rollout.phase is RolloutPhase.DONE,
+        working=rollout.phase in (RolloutPhase.CANARY, RolloutPhase.ROLLING),
+        stalled=rollout.phase is RolloutPhase.PAUSED,
+    )
     return DatabaseTierStatus(
         observed_generation=tier.generation, tenants=tenants, rollout=rollout, conditions=conditions
     )
