@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from generators import schemas
+from generators import markdown, schemas
 from generators.schemas import Schema
 from generators.values import Value, documented
 
@@ -41,16 +40,8 @@ def _page(chart: Path, tables: dict[str, str]) -> str:
     text = (chart / "README.md").read_text()
     for name, table in tables.items():
         begin, end = f"<!-- {name}: written by make charts -->\n", f"<!-- end of {name} -->"
-        before, rest = text.split(begin)
-        _, after = rest.split(end)
-        text = f"{before}{begin}\n{table}\n{end}{after}"
+        text = markdown.renewed(text, f"\n{table}\n", begin, end)
     return text
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
-    cells = ([cell.replace("|", r"\|") for cell in line] for line in lines)
-    return "".join(f"| {' | '.join(line)} |\n" for line in cells)
 
 
 def _values(values: list[Value], schema: Schema) -> str:
@@ -58,7 +49,7 @@ def _values(values: list[Value], schema: Schema) -> str:
         (f"`{v.name}`", kind(schemas.at(schema, v.path)), f"`{json.dumps(v.default)}`", v.description)
         for v in values
     ]
-    return _table(("value", "type", "default", "meaning"), rows)
+    return markdown.table(("value", "type", "default", "meaning"), rows)
 
 
 def _settings(schema: Schema) -> str:
@@ -72,11 +63,11 @@ def _settings(schema: Schema) -> str:
         for name, each in schema["properties"].items()
         if not each.get("deprecated")
     ]
-    return _table(("setting", "type", "default", "meaning"), rows)
+    return markdown.table(("setting", "type", "default", "meaning"), rows)
 
 
 def _fields(schema: Schema, above: str = "") -> str:
-    return _table(("field", "type", "meaning"), list(_rows(schema, above)))
+    return markdown.table(("field", "type", "meaning"), list(_rows(schema, above)))
 
 
 def _rows(schema: Schema, above: str) -> list[tuple[str, ...]]:

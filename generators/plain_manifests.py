@@ -14,8 +14,9 @@ from typing import Any, Final
 import yaml
 
 import charts
+from neon_sandbox.installation import NAMESPACE
+from neon_tenants.api import crd
 
-NAMESPACE: Final = "neon-tenant-operator"
 VALUES: Final = {"clusterId": "left-out", "neon": {"existingSecret": "neon-api-key"}}
 
 _HEAD: Final = "# Generated from helm/neon-tenant-operator by `make manifests`. Do not edit.\n"
@@ -23,13 +24,6 @@ _SOURCE: Final = "# Source: neon-tenant-operator/templates/"
 _HELMS: Final = ("helm.sh/chart", "helm.sh/resource-policy", "app.kubernetes.io/managed-by")
 _KUSTOMIZATION: Final = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
 _RESTRICTED: Final = {"pod-security.kubernetes.io/enforce": "restricted"}
-
-
-class _Yaml(yaml.SafeDumper):
-    """Lists indented under their key."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - PyYAML says it
-        super().increase_indent(flow, indentless=False)
 
 
 async def files() -> dict[str, str]:
@@ -71,7 +65,7 @@ def _plain(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _as_yaml(*documents: dict[str, Any]) -> str:
-    return _HEAD + yaml.dump_all(documents, Dumper=_Yaml, sort_keys=False, width=110)
+    return _HEAD + yaml.dump_all(documents, Dumper=crd.Yaml, sort_keys=False, width=110)
 
 
 def main(folder: Path) -> None:

@@ -192,17 +192,18 @@ def _resolved(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, An
     return node
 
 
-class _Yaml(yaml.SafeDumper):
+class Yaml(yaml.SafeDumper):
     """Lists indented under their key, long lines left whole."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - PyYAML says it
+        """Indents a list below its key, too, where PyYAML would not."""
         super().increase_indent(flow, indentless=False)
 
 
 def as_yaml(definition: dict[str, Any]) -> str:
     """The YAML text that stands in `crds/`."""
     head = "# Generated from operator/neon_tenants/api by `make crds`. Do not edit.\n"
-    return head + yaml.dump(definition, Dumper=_Yaml, sort_keys=False, width=100)
+    return head + yaml.dump(definition, Dumper=Yaml, sort_keys=False, width=100)
 
 
 def files() -> dict[str, str]:
