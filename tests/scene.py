@@ -227,8 +227,8 @@ async def command(scene: Scene, *words: str) -> tuple[int, str, str]:
     return await program(*words, "--server", await scene.address())
 
 
-async def program(*words: str) -> tuple[int, str, str]:
-    """Runs neon-tenant-operator."""
+async def program(*words: str, env: Mapping[str, str] | None = None) -> tuple[int, str, str]:
+    """Runs neon-tenant-operator, with this environment or our own; its exit status, output and errors."""
     path = Path(sys.executable).with_name("neon-tenant-operator")
     process = await asyncio.create_subprocess_exec(
         path,
@@ -236,6 +236,7 @@ async def program(*words: str) -> tuple[int, str, str]:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        env=env,
     )
     output, errors = await process.communicate()
     assert process.returncode is not None

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import sys
-from pathlib import Path
 
 from cluster import condition
-from scene import Scene
+from scene import Scene, program
 
 
 async def command(scene: Scene, *arguments: str) -> tuple[int, str, str]:
     """Runs the command line with the administrator's kubeconfig; exit code, output and errors."""
-    program = Path(sys.executable).with_name("neon-tenant-operator")
-    process = await asyncio.create_subprocess_exec(
-        program,
-        *arguments,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={
-            "PATH": os.defpath,
-            "NEON_TENANTS_KUBECONFIG": str(scene.plane.kubeconfig),
-            "NEON_TENANTS_CLUSTER_ID": scene.prefix,
-        },
-    )
-    output, errors = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, output.decode(), errors.decode()
+    env = {
+        "PATH": os.defpath,
+        "NEON_TENANTS_KUBECONFIG": str(scene.plane.kubeconfig),
+        "NEON_TENANTS_CLUSTER_ID": scene.prefix,
+    }
+    return await program(*arguments, env=env)
 
 
 async def lost(scene: Scene, name: str = "acme") -> str:

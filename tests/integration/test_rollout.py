@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,7 @@ import yaml
 
 from cluster import Object, condition
 from neon_sandbox.emulator import Script
-from scene import OPERATOR_USER, Scene, example_tier, query
+from scene import OPERATOR_USER, Scene, command, example_tier, query
 from waiting import until
 
 PROJECT = "/projects/{project_id}"
@@ -424,10 +423,7 @@ async def test_a_preview_tells_what_a_change_would_do_and_changes_nothing(
     file.write_text(yaml.safe_dump(manifest))
     unconnected.neon.requests.clear()
     written = len(unconnected.writes()), tier_writes(unconnected)
-    program = str(Path(sys.executable).with_name("neon-tenant-operator"))
-    command = [program, "preview", "--tier", str(file), "--server", await unconnected.address()]
-    process = await asyncio.create_subprocess_exec(*command, "-o", "json", stdout=asyncio.subprocess.PIPE)
-    output, _ = await process.communicate()
+    _, output, _ = await command(unconnected, "preview", "--tier", str(file), "-o", "json")
     answer = json.loads(output)
     assert answer["needsConfirmation"] is True
     assert [tenant["name"] for tenant in answer["tenants"]] == ["t0", "t1", "t2"]

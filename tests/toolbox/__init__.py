@@ -7,19 +7,18 @@ cache. Helm itself is taken from the PATH where it is there.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from neon_sandbox.controlplane import build, module
+from neon_sandbox.controlplane import build, cache, module
 from neon_sandbox.controlplane import release as releases
-from neon_sandbox.controlplane.cache import cache_root
 from neon_sandbox.controlplane.report import Report
 
 _HERE: Final = Path(__file__).parent
@@ -44,7 +43,7 @@ class Program:
         """Where it is kept; another pin is another file."""
         parts = sorted(path for path in self.folder.iterdir() if path.suffix in {".mod", ".sum", ".go"})
         digest = hashlib.sha256(b"".join(path.read_bytes() for path in parts)).hexdigest()
-        return cache_root() / "toolbox" / f"{self.name}-{digest[:12]}"
+        return cache.cache_root() / "toolbox" / f"{self.name}-{digest[:12]}"
 
 
 HELM: Final = Program("helm", "helm.sh/helm/v4/cmd/helm", "4 minutes", from_path=True)
@@ -75,7 +74,7 @@ async def prepare(programs: Sequence[Program] = PROGRAMS) -> None:
         with contextlib.suppress(NotPreparedError):
             path(program)
             continue
-        with locked(program.cached):
+        async with locked(program.cached, report):
             if not program.cached.is_file():
                 await _build(program, report)
 
@@ -92,10 +91,6 @@ async def _build(program: Program, report: Report) -> None:
         built.replace(program.cached)
 
 
-@contextlib.contextmanager
-def locked(target: Path) -> Iterator[None]:
-    """Keeps other processes from making the same; the kernel releases the lock of one that dies."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with target.with_name(f"{target.name}.lock").open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def locked(target: Path, report: Report) -> AbstractAsyncContextManager[None]:
+    """Keeps other processes from making the same."""
+    return cache.locked(target.with_name(f"{target.name}.lock"), target.name, report)

@@ -59,7 +59,7 @@ async def prepare() -> None:
     """Makes what is not there; quick and silent when all is. Raises NotInstalledError."""
     report = Report()
     for environment in ENVIRONMENTS:
-        with locked(environment.folder):
+        async with locked(environment.folder, report):
             if not (environment.folder / ".ready").is_file():
                 with report.step(f"Installing {environment.name}, once", usually=environment.usually):
                     await _install(environment)

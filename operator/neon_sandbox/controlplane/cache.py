@@ -63,18 +63,8 @@ class Cache:
 
     @contextlib.asynccontextmanager
     async def lock(self, report: Report) -> AsyncIterator[None]:
-        """Keeps other processes from filling the same folder; says so when it has to wait.
-
-        The kernel releases the lock of a process that dies, so there is no deadline to miss.
-        """
-        self._lock.parent.mkdir(parents=True, exist_ok=True)
-        with self._lock.open("ab") as file:
-            waited = False
-            while not _try_lock(file.fileno()):
-                if not waited:
-                    report.say(f"Another process is preparing {self._release}; waiting for it.")
-                    waited = True
-                await asyncio.sleep(_LOCK_POLL)
+        """Keeps other processes from filling the same folder."""
+        async with locked(self._lock, f"{self._release}", report):
             yield
 
     @contextlib.contextmanager
@@ -98,6 +88,23 @@ class Cache:
             # be used at all, filling it says so.
             return {}
         return stamp if isinstance(stamp, dict) else {}
+
+
+@contextlib.asynccontextmanager
+async def locked(path: Path, what: str, report: Report) -> AsyncIterator[None]:
+    """Keeps other processes from preparing `what` by a lock on a file; says so when it has to wait.
+
+    The kernel releases the lock of a process that dies, so there is no deadline to miss.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        waited = False
+        while not _try_lock(file.fileno()):
+            if not waited:
+                report.say(f"Another process is preparing {what}; waiting for it.")
+                waited = True
+            await asyncio.sleep(_LOCK_POLL)
+        yield
 
 
 def _try_lock(descriptor: int) -> bool:
