@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import json
 import sys
@@ -17,6 +18,7 @@ import httpx
 import psycopg
 import yaml
 
+import warm
 from cluster import Cluster, Object
 from neon_sandbox import installation, manifests
 from neon_sandbox.child import Child
@@ -80,12 +82,18 @@ class Scene:
             **changes,
         }
 
-    async def start_operator(self, **changes: str) -> Child:
-        """Starts the operator as it ships, with its own permissions and no more."""
-        name = f"operator-{len(self.operators)}"
+    async def start_operator(self, *, before: str | None = None, **changes: str) -> Child:
+        """Starts the operator as it ships, with its own permissions and no more.
+
+        `before` names a module of the tests that breaks something in it first.
+        """
         child = await self._stack.enter_async_context(
             installation.operator(
-                self.folder, kubeconfig=self.kubeconfig, settings=self.settings(**changes), name=name
+                self.folder,
+                kubeconfig=self.kubeconfig,
+                settings=self.settings(**changes),
+                name=f"operator-{len(self.operators)}",
+                start=functools.partial(warm.start, before=before),
             )
         )
         self.operators.append(child)

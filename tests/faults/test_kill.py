@@ -37,7 +37,7 @@ class Wires:
 
         async def kill() -> None:
             operator = scene.operators[-1]
-            operator._process.send_signal(signal.SIGKILL)
+            operator.send(signal.SIGKILL)
             await operator.wait()
 
         wire = self.neon if kind.endswith("projects") else self.kube
