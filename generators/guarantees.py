@@ -25,8 +25,8 @@ HEAD: Final = """# Guarantees
 > {statement}
 
 Each guarantee rests on invariants, and each invariant is held against faults and attacks. Below each of them
-stand the tests that show it, on a real API server and Neon's emulator. What is marked *chaos* takes minutes and
-runs by `make chaos`; the rest runs by `make test`.
+stand the tests that show it, on a real API server and Neon's emulator. What is marked *chaos* takes minutes
+and runs by `make chaos`; the rest runs by `make test`.
 """
 
 
