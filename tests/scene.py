@@ -60,6 +60,8 @@ class Scene:
     folder: Path
     kubeconfig: Path
     prefix: str
+    api_url: str
+    """Where operators find Neon: the emulator, or a wire to it."""
     tiers: dict[str, str] = field(default_factory=dict)
     operators: list[Child] = field(default_factory=list)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -77,7 +79,7 @@ class Scene:
             **FAST,
             "cluster_id": self.prefix,
             "api_key_file": str(self.key_file),
-            "api_url": self.neon.url,
+            "api_url": self.api_url,
             "watch_namespaces": self.namespace,
             **changes,
         }
@@ -290,7 +292,7 @@ async def playing(plane: ControlPlane, postgres: PostgresServer | None, folder: 
         await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
         kubeconfig = folder / "operator.kubeconfig"
         await installation.write_operator_kubeconfig(plane, kubeconfig)
-        scene = Scene(plane, cluster, neon, folder, kubeconfig, prefix)
+        scene = Scene(plane, cluster, neon, folder, kubeconfig, prefix, neon.url)
         scene.key_file.write_text(neon.api_key)
         stack.push_async_callback(scene.stop_operators)
         yield scene
