@@ -78,7 +78,7 @@ sbom: $(READY) ## the software bill of materials, as dist/sbom.cdx.json
 	@mkdir -p dist
 	@PYTHON=$(BIN)/python image/sbom.sh dist/sbom.cdx.json && echo "Written to dist/sbom.cdx.json"
 
-pages: $(READY) ## regenerates docs/api.md and docs/troubleshooting.md from operator/neon_tenants/api
+pages: $(READY) ## regenerates docs/api.md, docs/troubleshooting.md and docs/guarantees.md from code and tests
 	PYTHONPATH=. $(BIN)/python -m generators.pages
 
 docs: $(READY) ## the documentation as a site, in build/site

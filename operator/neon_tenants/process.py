@@ -79,8 +79,9 @@ async def _watch(operator: Operator, stop: asyncio.Event) -> None:
         if not await _cluster_is_ready(operator, stop):
             return
         started, ended = asyncio.Event(), asyncio.Event()
-        beside = asyncio.gather(_started(started, stop), _handed_on(stop, ended))
         operator.pulse.begin()
+        ends = (_handed_on(stop, ended), _handed_on(operator.pulse.deaf, ended))
+        beside = asyncio.gather(_started(started, stop), *ends)
         try:
             tasks = await kopf.spawn_tasks(
                 registry=handlers.registry(triggers, operator.kube.login, operator.pulse),
@@ -97,7 +98,10 @@ async def _watch(operator: Operator, stop: asyncio.Event) -> None:
             logger.error("The watch ended and is started again.", extra={"error": type(error).__name__})  # noqa: TRY400
             await _pause(stop, START_DELAYS[0])
         else:
-            return  # a signal, or the stop flag
+            if not operator.pulse.deaf.is_set():
+                return  # a signal, or the stop flag
+            # Before anything is read: what was written in the history that is gone is no news.
+            operator.queue.renew()
         finally:
             ended.set()  # Kopf leaves a task behind that waits for it
             beside.cancel()
@@ -124,8 +128,8 @@ class _AllTasks(Collection[asyncio.Task[Any]]):
 _ALL: Final = _AllTasks()
 
 
-async def _handed_on(stop: asyncio.Event, ended: asyncio.Event) -> None:
-    await stop.wait()
+async def _handed_on(cause: asyncio.Event, ended: asyncio.Event) -> None:
+    await cause.wait()
     ended.set()
 
 
@@ -172,14 +176,25 @@ async def _cluster_is_ready(operator: Operator, stop: asyncio.Event) -> bool:
 
 async def _read_all(operator: Operator) -> None:
     """Tiers before tenants: whether one is settled depends on its tier. And both before the watch: a rollout
-    that does not know all tenants would choose its canaries among the first that are told.
+    that does not know all tenants would choose its canaries among the first that are told. What is not there
+    any more goes: Kopf notices no deletion across a new list.
     """
-    for tier in await operator.tenants.tiers():
-        operator.roster.put_tier(tier)
+    roster = operator.roster
+    tiers = await operator.tenants.tiers()
+    for tier in tiers:
+        roster.put_tier(tier)
+    for name in {tier.name for tier in roster.tiers()} - {tier.name for tier in tiers}:
+        roster.drop_tier(name)
+    gone = {record.key: record.uid for record in roster.records()}
     for namespace in operator.settings.watch_namespaces or (None,):
         async for tenant in operator.tenants.all(namespace):
-            operator.roster.put(Record.of(tenant))
-    for tier in operator.roster.tiers():
+            record = Record.of(tenant)
+            roster.put(record)
+            gone.pop(record.key, None)
+    for key, uid in gone.items():
+        roster.drop(key)
+        operator.memory.forget(uid)
+    for tier in roster.tiers():
         operator.rollouts.note(tier.name)
 
 
@@ -187,6 +202,7 @@ async def _read_all(operator: Operator) -> None:
 async def _chores(operator: Operator) -> AsyncIterator[set[asyncio.Task[None]]]:
     tasks = {
         asyncio.create_task(_watch_key(operator)),
+        asyncio.create_task(_watch_history(operator)),
         asyncio.create_task(operator.rollouts.run()),
         asyncio.create_task(operator.sweep.run(operator.settings.sweep_interval, random.random)),
         asyncio.create_task(trickle(operator.roster, operator.queue, operator.settings.resync_interval)),
@@ -210,6 +226,35 @@ async def _watch_key(operator: Operator) -> None:
             known = found
             logger.info("The API key's file has changed.")
             operator.queue.expedite()
+
+
+async def _watch_history(operator: Operator) -> None:
+    """Lets the watch begin anew where the API server's history went back: a backup of etcd was restored.
+
+    A watch that goes on from a version which is yet to come gets no error. It is told nothing at all until
+    that version has come again.
+    """
+    while True:
+        resumed = await operator.pulse.resumed()
+        while resumed:
+            path, version = resumed.popitem()
+            try:
+                found = await operator.kube.version(path)
+            except KubeError as error:
+                logger.info(
+                    "The version of what is stored is not known (waiting).", extra={"why": str(error)}
+                )
+                resumed[path] = version
+                await asyncio.sleep(START_DELAYS[0])
+                continue
+            if 0 < found < version:
+                logger.warning(
+                    "The API server's history went back, as after a backup of etcd was restored. "
+                    "Everything is read anew.",
+                    extra={"known": version, "found": found},
+                )
+                operator.pulse.deaf.set()
+                break
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from types import SimpleNamespace
 
@@ -17,18 +18,31 @@ class Pulse:
         self._clock = clock
         self._heard: dict[str, float] = {}
         self._tried = clock()
+        self._resumed: dict[str, int] = {}
+        self._news = asyncio.Event()
         self.beats = False
         """Whether Kopf runs."""
+        self.deaf = asyncio.Event()
+        """Set where a watch is told nothing of what happens, and must begin anew."""
 
     def begin(self) -> None:
         """Kopf begins, and knows nothing yet."""
         self._heard.clear()
+        self._resumed.clear()
+        self.deaf.clear()
         self._tried = self._clock()
         self.beats = True
 
     def end(self) -> None:
         """Kopf has ended."""
         self.beats = False
+
+    async def resumed(self) -> dict[str, int]:
+        """Waits for watches to go on from a version that they knew; their paths, and those versions."""
+        await self._news.wait()
+        self._news.clear()
+        found, self._resumed = self._resumed, {}
+        return found
 
     @property
     def unlisted(self) -> tuple[str, ...]:
@@ -66,7 +80,11 @@ class Pulse:
             path = told.url.path
             if told.response.status == 200 and "watch" in told.url.query and "/apis/" in path:
                 # The API server may stand below a path of its own.
-                self._heard[path[path.index("/apis/") :]] = self._clock()
+                stream = path[path.index("/apis/") :]
+                self._heard[stream] = self._clock()
+                if (version := told.url.query.get("resourceVersion", "")).isdigit():
+                    self._resumed[stream] = int(version)
+                    self._news.set()
 
         config.on_request_start.append(begun)
         config.on_request_end.append(answered)

@@ -54,6 +54,8 @@ class _Entry:
     """The newest version that a pass knew."""
     news: int = 0
     """The newest version that came while a pass ran."""
+    renewed: bool = False
+    """Whether versions began anew while a pass runs: the one that it knew is no measure any more."""
     asked: bool = False
     """Whether another pass was asked for, without a version, while one runs."""
     next_lane: Lane = Lane.SWEEP
@@ -145,6 +147,15 @@ class Queue:
                 self._make_ready(key, entry, entry.lane)
         self._delayed.clear()
 
+    def renew(self) -> None:
+        """Versions count anew, as on an API server whose history went back; every delay ends."""
+        for entry in self._entries.values():
+            entry.seen = 0
+            if entry.running:
+                # It has perhaps read what is gone.
+                entry.renewed = entry.asked = True
+        self.expedite()
+
     @asynccontextmanager
     async def working(self, reconcile: Reconcile, *, workers: int, grace: float) -> AsyncIterator[None]:
         """Works off the queue until the block ends; passes that run then have `grace` seconds to finish."""
@@ -230,7 +241,8 @@ class Queue:
         self._deactivate(key)
         entry = self._entries[key]
         entry.running = False
-        entry.seen = max(entry.seen, again.version)
+        entry.seen = 0 if entry.renewed else max(entry.seen, again.version)
+        entry.renewed = False
         if entry.asked or entry.news > entry.seen:
             lane = min(entry.lane, entry.next_lane) if again.backoff else entry.next_lane
             self._make_ready(key, entry, lane)

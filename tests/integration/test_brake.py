@@ -48,6 +48,7 @@ async def release(scene: Scene, name: str = "release", **spec: Any) -> Object:
     return await scene.operate(name, "ReleaseDeletions", **spec)
 
 
+@pytest.mark.proves("I3", "I7")
 async def test_more_deletions_than_the_limit_are_held_and_their_logins_work(scene: Scene) -> None:
     await scene.start_operator(**SETTINGS)
     await create_all(scene)

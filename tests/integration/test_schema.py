@@ -230,6 +230,7 @@ IMMUTABLE: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.proves("F62")
 @pytest.mark.parametrize(("old", "new", "words"), IMMUTABLE.values(), ids=IMMUTABLE.keys())
 async def test_an_immutable_field_cannot_be_changed_added_or_removed(
     scene: Scene, old: dict[str, Any], new: dict[str, Any], words: str

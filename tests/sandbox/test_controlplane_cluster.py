@@ -205,6 +205,32 @@ async def test_a_namespace_has_a_default_service_account_and_the_role_view_has_r
     await until(complete, "the namespace and the role are complete")
 
 
+async def test_a_restored_backup_is_all_that_there_is(binaries: Binaries, tmp_path: Path) -> None:
+    async with ControlPlane.start(binaries) as plane:
+        admin = Kubectl(plane, plane.kubeconfig)
+        version = ("get", "configmap", "changed", "-o", "jsonpath={.metadata.resourceVersion}")
+        before = await admin.create("ConfigMap", "changed", data={"it": "is old"})
+        old = int(await admin.must(*version))
+        await plane.backup(tmp_path / "backup")
+        url = plane.url
+        await admin.must("patch", "configmap", "changed", "--patch", '{"data": {"it": "is new"}}')
+        await admin.create("ConfigMap", "made-since")
+        new = int(await admin.must(*version))
+
+        await plane.restore(tmp_path / "backup")
+
+        assert plane.url == url
+        found = json.loads(await admin.must("get", "configmap", "changed", "-o", "json"))
+        assert (found["metadata"]["uid"], found["data"]) == (before, {"it": "is old"})
+        assert old == int(found["metadata"]["resourceVersion"]) < new
+        assert "NotFound" in (await admin("get", "configmap", "made-since")).err
+        await admin.must("create", "configmap", "made-after")
+        plane.check()
+        # The audit log goes on: what was written is known even if nothing of it is left.
+        writes = [r.name for r in plane.requests() if r.is_write and r.resource == "configmaps"]
+        assert {"made-since", "made-after"} <= set(writes)
+
+
 async def test_the_audit_log_names_who_wrote_what(admin: Kubectl, tmp_path: Path) -> None:
     writer = await service_account(admin, tmp_path, "writer")
     await admin.must("create", "role", "writer", "--verb=create", "--resource=configmaps")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,6 +53,7 @@ def test_a_name_reads_well() -> None:
     assert marker.released_name == f"shop-acme-prod-eu-{marker.place}-released"
 
 
+@pytest.mark.proves("F18")
 def test_a_neighbor_is_not_in_our_place() -> None:
     for name in (
         "acme",

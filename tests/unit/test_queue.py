@@ -321,6 +321,28 @@ async def test_a_new_key_ends_every_back_off() -> None:
     assert Counter(passes.order)[key("x0")] == 2
 
 
+async def test_after_a_history_that_went_back_lower_versions_are_news() -> None:
+    q, passes = queue(), Passes()
+    x, running = key("x"), key("running")
+    passes.answers[x] = [Again(after=3600, version=12), Again(after=3600, version=3)]
+    passes.answers[running] = [Again(after=3600, version=12), Again(after=3600, version=3)]
+    q.add(x, Lane.CREATE, version=10)
+    async with working(q, passes, workers=2):
+        await passes.until(1)
+        passes.gate.clear()
+        q.add(running, Lane.CREATE, version=11)
+        await passes.until(2)
+        q.renew()
+        passes.gate.set()
+        await passes.until(4)  # each is looked at again, without an event
+        q.add(key("y"), Lane.CREATE)
+        await passes.until(5)
+        q.add(x, Lane.CREATE, version=4)
+        q.add(running, Lane.CREATE, version=4)
+        await passes.until(7)
+    assert Counter(passes.order) == {x: 3, running: 3, key("y"): 1}
+
+
 def delays(answers: list[Again], **options: float) -> list[float]:
     q = queue(**options)
     return [q._backoff(count, answer) for count, answer in enumerate(answers, start=1)]

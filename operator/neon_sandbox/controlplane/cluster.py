@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -31,6 +32,7 @@ _ANSWER_WITHIN = 2.0  # seconds, to one question: a stranger on a port that we l
 _ATTEMPTS = 5  # each with another port, when somebody else was faster
 # etcd wants the form host:port for a socket's name as well; it becomes a file in its working folder.
 _ETCD_SOCKET, _PEER_SOCKET = "etcd:0", "peer:0"
+_ETCD_DATA = "etcd-data"
 
 _CONTROLLERS = (
     "garbage-collector-controller",  # removes what an owner reference binds to a removed owner
@@ -60,6 +62,7 @@ class ControlPlane:
         self._binaries = binaries
         self._credentials = credentials.issue(folder)
         self._free_port = free_port
+        self._audit = False
         self._children: dict[str, Child] = {}  # in the order of their start
 
     @classmethod
@@ -82,9 +85,10 @@ class ControlPlane:
         """
         with like_ctrl_c(), private_folder(parent) as folder:
             plane = cls(binaries, folder, free_port or _free_port)
+            plane._audit = audit
             try:
                 await plane._start_etcd()
-                await plane._start_api_server(audit=audit)
+                await plane._start_api_server(plane._free_port)
                 await plane._start_controller_manager()
                 yield plane
             finally:
@@ -127,10 +131,38 @@ class ControlPlane:
         await self._children[KUBE_CONTROLLER_MANAGER].stop(sign=signal.SIGKILL)
         await self._start_controller_manager()
 
+    async def backup(self, folder: Path) -> None:
+        """Copies all that is stored, as it is at one moment, into a new folder.
+
+        etcd stands still meanwhile, and whoever asks for something waits.
+        """
+        etcd = self._children[ETCD]
+        etcd.send(signal.SIGSTOP)
+        try:
+            await asyncio.to_thread(shutil.copytree, self.folder / _ETCD_DATA, folder)
+        finally:
+            etcd.send(signal.SIGCONT)
+
+    async def restore(self, folder: Path) -> None:
+        """Puts back what `backup` copied, as after the loss of etcd's disk; returns when all is ready again.
+
+        The address, the certificates and the tokens stay. What was written since the backup is gone, and
+        resourceVersions go on from its: they are given a second time, to other writes.
+        """
+        for name in (KUBE_CONTROLLER_MANAGER, KUBE_APISERVER, ETCD):
+            await self._children[name].stop(sign=signal.SIGKILL)
+        shutil.rmtree(self.folder / _ETCD_DATA)
+        (self.folder / _ETCD_SOCKET).unlink(missing_ok=True)  # it is looked for to know that etcd listens
+        await asyncio.to_thread(shutil.copytree, folder, self.folder / _ETCD_DATA)
+        await self._start_etcd()
+        port = int(self.url.rpartition(":")[2])
+        await self._start_api_server(lambda: port)
+        await self._start_controller_manager()
+
     async def _start_etcd(self) -> None:
         argv: list[str | Path] = [
             self._binaries.etcd,
-            "--data-dir=etcd-data",
+            f"--data-dir={_ETCD_DATA}",
             f"--listen-client-urls=unix://{_ETCD_SOCKET}",
             f"--advertise-client-urls=unix://{_ETCD_SOCKET}",
             f"--listen-peer-urls=unix://{_PEER_SOCKET}",
@@ -149,9 +181,9 @@ class ControlPlane:
 
         await _until(ready, child)
 
-    async def _start_api_server(self, *, audit: bool) -> None:
+    async def _start_api_server(self, choose_port: Callable[[], int]) -> None:
         argv = self._api_server_argv()
-        if audit:
+        if self._audit:
             (self.folder / "audit-policy.json").write_text(json.dumps(POLICY))
             # In megabytes: a file that is never rotated is read in one piece.
             argv += [
@@ -159,7 +191,7 @@ class ControlPlane:
                 f"--audit-log-path={self.audit_log}",
                 "--audit-log-maxsize=1000000",
             ]
-        port = await self._start_serving(KUBE_APISERVER, argv, "/readyz")
+        port = await self._start_serving(KUBE_APISERVER, argv, "/readyz", choose_port)
         self.url = f"https://{_HOST}:{port}"
         self.write_kubeconfig(self.kubeconfig, token=self._credentials.admin_token)
         await self._until_answers(KUBE_APISERVER, f"{self.url}/api/v1/namespaces/default")
@@ -194,13 +226,15 @@ class ControlPlane:
             "--kube-api-burst=400",
             "--profiling=false",
         ]
-        await self._start_serving(KUBE_CONTROLLER_MANAGER, argv, "/healthz")
+        await self._start_serving(KUBE_CONTROLLER_MANAGER, argv, "/healthz", self._free_port)
 
-    async def _start_serving(self, name: str, argv: Sequence[str | Path], probe: str) -> int:
+    async def _start_serving(
+        self, name: str, argv: Sequence[str | Path], probe: str, choose_port: Callable[[], int]
+    ) -> int:
         """Starts a server and waits until `probe` answers; returns its port."""
         files = self._credentials
         for attempt in range(1, _ATTEMPTS + 1):
-            port = self._free_port()
+            port = choose_port()
             child = await self._start_child(
                 name,
                 [

@@ -107,6 +107,7 @@ class Brake:
         Raises:
             KubeError: it could not be read.
         """
+        self._state.forget()
         self._ledger = core.decode(await self._state.change(_KEY, lambda stored: stored))
         self._read_at = self._epoch()
 

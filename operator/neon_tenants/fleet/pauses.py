@@ -95,6 +95,7 @@ class Pauses:
                 return found.encode()
             return recorded.merged(found).encode() if recorded.is_same(found) else stored or ""
 
+        self._state.forget()
         recorded = ApiServer.decode(await self._state.change(_KEY, decide))
         known = recorded is not None and recorded.is_same(found)
         self._stranger = None if known else found

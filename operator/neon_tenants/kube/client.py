@@ -125,6 +125,15 @@ class KubeClient:
             return False
         return resources <= {resource["name"] for resource in answer["resources"]}
 
+    async def version(self, path: str) -> int:
+        """The version of what is stored now, from the list at this path; 0 if it is no number.
+
+        It is never lower than one that was given before: no cache answers a list that names no version.
+        """
+        answer = await self.request("read the version of a list", "GET", path, query={"limit": "1"})
+        found = str(answer["metadata"]["resourceVersion"])
+        return int(found) if found.isdigit() else 0
+
     async def request(
         self,
         what: str,
