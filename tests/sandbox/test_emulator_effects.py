@@ -24,9 +24,9 @@ async def postgres() -> AsyncIterator[PostgresServer]:
 
 @pytest.fixture
 async def neon(postgres: PostgresServer, tmp_path: Path) -> AsyncIterator[Neon]:
-    files = {"journal": tmp_path / "neon.jsonl", "canaries": tmp_path / "canaries"}
+    journal, canaries = tmp_path / "neon.jsonl", tmp_path / "canaries"
     async with (
-        Emulator.start(postgres=postgres, clock=Clock(), **files) as emulator,
+        Emulator.start(postgres=postgres, clock=Clock(), journal=journal, canaries=canaries) as emulator,
         httpx.AsyncClient(timeout=60, headers={"user-agent": "somebody/1"}) as client,
     ):
         emulator.knobs.operation_seconds = 0
