@@ -224,7 +224,7 @@ async def test_only_the_operator_writes_its_finalizer_and_annotations(people: Pe
 async def test_a_create_that_forges_what_the_operator_writes_is_only_for_who_restores_backups(
     people: People,
 ) -> None:
-    """A finalizer that came with the create would count as admitted, whatever the tier says."""
+    """Without the policy a finalizer that came along makes no room either: tests/security/test_flood.py."""
     for change in (
         {"finalizers": [f"{OURS}project"]},
         {"annotations": {f"{OURS}create-intent": "v1:forged"}},

@@ -160,6 +160,7 @@ async def test_an_operator_without_it_is_not_ready_until_it_is_given(
     async with installation.operator(
         scene.folder, kubeconfig=scene.kubeconfig, settings=settings, name=name
     ) as operator:
+        scene.operators.append(operator)
         await lame.until_refused(right, since)
         ready = f"{await served(operator)}/readyz"
         async with httpx.AsyncClient(trust_env=False) as http:

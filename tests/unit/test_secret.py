@@ -26,6 +26,7 @@ OTHERS = a.secret_object(type="Opaque")
 UNPROVEN = a.secret_object(annotations={names.OWNER_NAME: "acme"})
 EARLIER = a.secret_object(uid=a.OTHER_UID)
 SIBLING = a.secret_object(uid=a.OTHER_UID, name="sibling")
+MISNAMED = a.secret_object(uid=a.OTHER_UID, name="\x1b[31m\n" + "x" * 10_000)
 
 STATES: dict[str, tuple[SecretObject | None, SecretState]] = {
     "none": (None, Absent()),
@@ -33,6 +34,7 @@ STATES: dict[str, tuple[SecretObject | None, SecretState]] = {
     "our type without our annotation": (UNPROVEN, Foreign()),
     "an earlier resource's": (EARLIER, LeftBehind(EARLIER)),
     "a sibling's": (SIBLING, Conflict("sibling")),
+    "a sibling's, whose name is no name": (MISNAMED, Conflict("")),
 }
 
 

@@ -11,6 +11,8 @@ class Keys:
 
     def __init__(self, first: str | None = None) -> None:
         self._keys = [first or self._new()]
+        self.issued = set(self._keys)
+        """All that were ever valid."""
 
     @property
     def first(self) -> str:
@@ -21,6 +23,7 @@ class Keys:
         """Makes one more."""
         key = self._new()
         self._keys.append(key)
+        self.issued.add(key)
         return key
 
     def revoke(self, key: str) -> None:
