@@ -38,10 +38,15 @@ async def install_roles(plane: ControlPlane) -> None:
 
 @asynccontextmanager
 async def intruder(
-    plane: ControlPlane, namespace: str, *, roles: Iterable[str] = ("edit",), uses: Iterable[str] = ()
+    plane: ControlPlane,
+    namespace: str,
+    *,
+    roles: Iterable[str] = ("edit",),
+    uses: Iterable[str] = (),
+    name: str = "attacker",
 ) -> AsyncIterator[Cluster]:
     """A service account with these ClusterRoles in its own namespace alone, who may use these tiers."""
-    account = {"kind": "ServiceAccount", "name": "attacker", "namespace": namespace}
+    account = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
     api = {"apiVersion": f"{RBAC}/v1"}
     use: Object = {
         "apiGroups": ["neontenants.io"],
@@ -60,23 +65,23 @@ async def intruder(
             {
                 **api,
                 "kind": "RoleBinding",
-                "metadata": {"name": f"attacker-{role}", "namespace": namespace},
+                "metadata": {"name": f"{name}-{role}", "namespace": namespace},
                 "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
                 "subjects": [account],
             }
             for role in roles
         ),
-        {**api, "kind": "ClusterRole", "metadata": {"name": f"{namespace}-tiers"}, "rules": [use]},
+        {**api, "kind": "ClusterRole", "metadata": {"name": f"{namespace}-{name}-tiers"}, "rules": [use]},
         {
             **api,
             "kind": "ClusterRoleBinding",
-            "metadata": {"name": f"{namespace}-tiers"},
-            "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": f"{namespace}-tiers"},
+            "metadata": {"name": f"{namespace}-{name}-tiers"},
+            "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": f"{namespace}-{name}-tiers"},
             "subjects": [account],
         },
     ]
     await installation.kubectl(plane, "apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
-    token = await installation.kubectl(plane, "create", "token", "attacker", "-n", namespace)
+    token = await installation.kubectl(plane, "create", "token", name, "-n", namespace)
     async with Cluster.connect(plane, namespace, token=token.strip()) as me:
 
         async def aggregated() -> bool:

@@ -51,6 +51,7 @@ async def alone(scene: Scene, cluster: Cluster) -> None:
     await cluster.create(manifest)
 
 
+@pytest.mark.proves("T4")
 async def test_a_namespace_that_creates_a_thousand_tenants_does_not_delay_another(
     unconnected: Scene, quiet: Cluster
 ) -> None:

@@ -177,6 +177,7 @@ def own_address() -> str | None:
     return None if found.startswith("127.") else found
 
 
+@pytest.mark.proves("T20")
 async def test_a_person_asks_through_the_api_server_by_ones_own_permissions(unconnected: Scene) -> None:
     """Through the service proxy of the real API server, from the first refusal to the answer."""
     kubeconfig = unconnected.folder / "person.kubeconfig"

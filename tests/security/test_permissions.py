@@ -31,6 +31,7 @@ def shipped_role() -> dict[str, Any]:
     return {**role, "rules": [*role["rules"], *cluster["rules"]]}
 
 
+@pytest.mark.proves("T11")
 def test_the_shipped_role_is_exactly_this() -> None:
     """In particular no list, watch or delete on Secrets."""
     granted = {
@@ -42,6 +43,7 @@ def test_the_shipped_role_is_exactly_this() -> None:
     assert granted == ALLOWED
 
 
+@pytest.mark.proves("T11")
 def test_the_shipped_role_for_its_own_namespace_is_exactly_this() -> None:
     documents = list(yaml.safe_load_all(manifests.permissions()))
     (role,) = (document for document in documents if document["kind"] == "Role")
@@ -68,6 +70,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.proves("T11")
 @pytest.mark.parametrize(("method", "path"), REFUSED.values(), ids=REFUSED.keys())
 async def test_the_operator_may_not(scene: Scene, method: str, path: str) -> None:
     token = yaml.safe_load(scene.kubeconfig.read_text())["users"][0]["user"]["token"]
@@ -77,6 +80,7 @@ async def test_the_operator_may_not(scene: Scene, method: str, path: str) -> Non
     assert refused.value.status == 403
 
 
+@pytest.mark.proves("T1")
 async def test_a_tenant_cannot_write_its_status(scene: Scene) -> None:
     """A namespace's user with rights on tenantdatabases has none on their status."""
     await scene.create()

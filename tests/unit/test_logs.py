@@ -25,6 +25,7 @@ SECRETS = (
 CANARIES = ("npg_Abc123", "napi_abcdef0123456789", "eyJhbGciOi.payload.sig", "S3cr3t", "pl%40in")
 
 
+@pytest.mark.proves("T9")
 @pytest.mark.parametrize("text", SECRETS)
 def test_what_looks_like_a_secret_is_taken_out(text: str) -> None:
     redacted = redaction.redact(text)
@@ -32,6 +33,7 @@ def test_what_looks_like_a_secret_is_taken_out(text: str) -> None:
     assert not any(canary in redacted for canary in CANARIES)
 
 
+@pytest.mark.proves("T9")
 def test_a_secret_behind_a_line_break_is_taken_out_of_the_json_line(written: io.StringIO) -> None:
     logging.getLogger("neon_tenants.test").error("the password:\nnpg_Abc123")
     assert "npg_Abc123" not in written.getvalue()
@@ -94,6 +96,7 @@ def written() -> Iterator[io.StringIO]:
     root.handlers, root.level = before[0], before[1]
 
 
+@pytest.mark.proves("T9")
 def test_lines_are_json_and_no_field_escapes(written: io.StringIO) -> None:
     logger = logging.getLogger("neon_tenants.test")
     try:
@@ -107,6 +110,7 @@ def test_lines_are_json_and_no_field_escapes(written: io.StringIO) -> None:
     assert not any(canary in written.getvalue() for canary in CANARIES)
 
 
+@pytest.mark.proves("T9")
 def test_libraries_that_log_urls_and_objects_are_quiet_even_at_debug(written: io.StringIO) -> None:
     for name in ("httpx", "kopf.objects", "aiohttp.access"):
         logging.getLogger(name).info("GET https://console.neon.tech/")

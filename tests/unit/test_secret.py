@@ -38,6 +38,7 @@ STATES: dict[str, tuple[SecretObject | None, SecretState]] = {
 }
 
 
+@pytest.mark.proves("T5")
 @pytest.mark.parametrize(("found", "state"), STATES.values(), ids=STATES.keys())
 def test_a_secret_is_known_by_its_proof(found: SecretObject | None, state: SecretState) -> None:
     assert state_of(found, uid=a.UID, name="acme") == state
@@ -71,6 +72,7 @@ def test_a_digest_over_data_that_is_no_login_tells_none() -> None:
     assert a.ours(data=data, annotations=annotations).connection is None
 
 
+@pytest.mark.proves("T6")
 @pytest.mark.parametrize("text", ["", "../users", "Cool", "x" * 61])
 def test_what_cannot_be_an_id_is_none(text: str) -> None:
     annotations = {names.OWNER_UID: a.UID, names.PROJECT_ID: text}
