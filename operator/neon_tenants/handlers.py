@@ -82,6 +82,8 @@ class Triggers:
         if before is not None and before.applied is None and record.ready is ConditionStatus.TRUE:
             self._became_ready(record)
         self._roster.put(record)
+        if record.applied is not None and record.applied.name == record.tier:
+            self._memory.let_in(record.uid, None)  # now the roster knows
         self._rollouts.note(tenant.spec.tier)
         tier = self._roster.tier(tenant.spec.tier)
         # Who only waits for its tier's rollout is put on the queue by that.

@@ -26,6 +26,7 @@ connections = st.builds(
 
 
 @given(connections)
+@pytest.mark.proves("T16")
 def test_a_uri_can_be_read_back(connection: Connection) -> None:
     assert Connection.parse(connection.uri, pooled_host=connection.pooled_host) == connection
     pooled = Connection.parse(connection.pooled_uri, pooled_host=connection.pooled_host)
@@ -54,6 +55,7 @@ BROKEN = (
 )
 
 
+@pytest.mark.proves("T16", "T9")
 @pytest.mark.parametrize("uri", BROKEN)
 def test_what_is_no_login_is_refused_without_quoting_it(uri: str) -> None:
     with pytest.raises(ConnectionUriError) as caught:
@@ -62,6 +64,7 @@ def test_what_is_no_login_is_refused_without_quoting_it(uri: str) -> None:
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
+@pytest.mark.proves("T16")
 def test_a_password_file_escapes_its_separators() -> None:
     connection = replace(a.CONNECTION, password="a:b\\c", pooled_host=a.CONNECTION.host)
     assert connection.pgpass == f"{a.CONNECTION.host}:5432:app:app_owner:a\\:b\\\\c\n"

@@ -10,6 +10,7 @@ import pytest
 import builders as a
 from neon_tenants.api import names
 from neon_tenants.api.conditions import Reason
+from neon_tenants.api.tenant_database import AppliedTier
 from neon_tenants.core import plan
 from neon_tenants.core.difference import of_name
 from neon_tenants.core.intent import Sent
@@ -238,6 +239,22 @@ RESTS: dict[str, tuple[Observed, Reason]] = {
     "3 a new tenant of a full tier waits": (
         a.observed(tier=a.tier(maxTenantsPerNamespace=3), older_tenants=3, tenant=a.tenant(**NEW)),
         Reason.TIER_FULL,
+    ),
+    "unbound 2 a finalizer that was brought along makes no room": (
+        a.observed(tier=a.tier(maxTenantsPerNamespace=3), older_tenants=3, lookup=a.lookup()),
+        Reason.TIER_FULL,
+    ),
+    "bound 14 a full tier refuses one from another tier": (
+        a.bound(
+            tenant=a.tenant(status=a.status(tier=AppliedTier(name="pro", generation=1))),
+            tier=a.tier(maxTenantsPerNamespace=3),
+            older_tenants=3,
+        ),
+        Reason.TIER_FULL,
+    ),
+    "bound 14 a full tier keeps a project whose status was lost": (
+        a.bound(tier=a.tier(maxTenantsPerNamespace=3), older_tenants=3),
+        Reason.PROVISIONED,
     ),
     "3 a new tenant whose Secret's name is taken waits": (
         a.observed(secret=Foreign(), tenant=a.tenant(**NEW)),

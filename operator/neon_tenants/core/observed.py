@@ -141,6 +141,7 @@ class Observed:
     tier: Tier | None
     namespace_labels: Mapping[str, str] | None
     older_tenants: int | None
+    """How many of its namespace come before it in the tier; None where that has no limit, or it is in."""
     secret: SecretState
     knowledge: Knowledge = field(default_factory=Knowledge)
     note: Note = field(default_factory=Note)

@@ -9,11 +9,11 @@ from neon_tenants.api import names
 from neon_tenants.api.conditions import Condition, ConditionType, Reason
 from neon_tenants.api.tenant_database import AppliedTier, Binding, TenantDatabaseStatus, Usage
 from neon_tenants.core import usage as core_usage
-from neon_tenants.core.entitlement import granted
 from neon_tenants.core.failure import Failure
 from neon_tenants.core.identity import Bound, identify
 from neon_tenants.core.intent import IntentState, decode
 from neon_tenants.core.observed import Observed
+from neon_tenants.core.obstacle import entitled
 from neon_tenants.core.project import Endpoint, Limits
 from neon_tenants.core.resize import waiting
 from neon_tenants.core.secret import Ours
@@ -135,7 +135,7 @@ def _applied(observed: Observed) -> dict[str, object]:
     if not observed.admitted:
         return applied  # the tier of the generation before stays
     tier = observed.tier
-    limits = granted(observed.tenant.spec, tier, observed.namespace_labels)
+    limits = entitled(observed)
     if tier is not None and isinstance(limits, Limits):
         old = observed.tenant.status.tier
         same = old is not None and (old.name, old.generation) == (tier.name, tier.generation)

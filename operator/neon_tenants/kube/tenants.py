@@ -112,23 +112,6 @@ class Tenants:
             except ValidationError:
                 continue
 
-    async def older_in_tier(self, tenant: Tenant) -> int:
-        """How many tenants of the namespace come before this one in its tier.
-
-        Those that have our finalizer were admitted already; among the others the older comes first, and
-        where they are equally old the smaller uid.
-        """
-        mine = (tenant.created, tenant.uid)
-        query = {"fieldSelector": f"spec.tier={tenant.spec.tier}"}
-        ids = {"namespace": tenant.namespace}
-        others = [
-            parse_tenant(item) async for item in self._list("list TenantDatabases", _TENANTS, ids, query)
-        ]
-        return sum(
-            other.uid != tenant.uid and (other.has_finalizer or (other.created, other.uid) < mine)
-            for other in others
-        )
-
     async def _list(
         self, what: str, path: str, ids: Mapping[str, str], query: Mapping[str, str]
     ) -> AsyncIterator[dict[str, Any]]:
