@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from model.variants import BASELINE, Variant
+from model.variants import VARIANTS, Variant
 
 ROWS = [
     pytest.param(variant, id=variant.name, marks=[pytest.mark.long] if variant.long else [])
-    for variant in BASELINE
+    for variant in VARIANTS
 ]
 
 
