@@ -115,7 +115,7 @@ class Reconciler:
         tier = self._tier(tenant.spec.tier) or await self._tenants.tier(tenant.spec.tier)
         found = await self._secrets.get(namespace, tenant.secret_name)
         seen = decode(tenant.annotations.get(names.INTENT), tenant.uid)
-        knowledge = self._memory.of(tenant.uid)
+        knowledge = self._memory.of(tenant.uid).about(tenant.status.project_id)
         knowledge = replace(
             knowledge, sighting=sight(knowledge.sighting, seen, tenant.status.resolved_intent, now)
         )

@@ -353,3 +353,24 @@ def test_a_step_is_an_event(step: Step, reason: Reason | None) -> None:
 
 def test_every_condition_status_is_one_of_kubernetes() -> None:
     assert {s.value for s in ConditionStatus} == {"True", "False", "Unknown"}
+
+
+@pytest.mark.parametrize(
+    ("before", "own", "given_up"),
+    [
+        ({"project_id": "p-own"}, "p-own", ["p-own"]),
+        ({}, "p-own", ["p-own"]),  # a wiped status: only the name tells
+        ({}, None, []),
+        ({"project_id": "p-lost"}, None, ["p-lost"]),
+        ({"project_id": "p-own", "released_projects": ["p-1", "p-earlier"]}, "p-own", ["p-1", "p-own"]),
+        ({"project_id": "p-own", "released_projects": ["p-own"]}, "p-own", ["p-own"]),
+    ],
+)
+def test_a_rebind_notes_the_project_that_is_given_up(
+    before: dict[str, object], own: str | None, given_up: list[str]
+) -> None:
+    old = a.status(**{"project_id": None, "host": "ep-1.example", **before})
+    new = core_status.rebound(old, "p-earlier", own=own)
+    assert new.project_id == "p-earlier"
+    assert new.released_projects == given_up
+    assert (new.host, new.tier, new.binding, new.suspended) == (None, None, None, None)

@@ -93,6 +93,30 @@ def updated(observed: Observed, verdict: Verdict, wall_time: str) -> TenantDatab
     return new.model_copy(update={"conditions": [*new.conditions, *quotas]})
 
 
+def rebound(old: TenantDatabaseStatus, project_id: str, *, own: str | None) -> TenantDatabaseStatus:
+    """The status that records another project. The one that it had is noted, so that it is never a duplicate.
+
+    `own` is the project that bears the tenant's name: a wiped status does not record it.
+    """
+    released = [id_ for id_ in old.released_projects if id_ != project_id]
+    given_up = dict.fromkeys(id_ for id_ in (old.project_id, own) if id_ is not None and id_ != project_id)
+    return old.model_copy(
+        update={
+            "project_id": project_id,
+            "released_projects": [*released, *(id_ for id_ in given_up if id_ not in released)],
+            # All that was told of the other project.
+            "branch_id": None,
+            "endpoint_id": None,
+            "host": None,
+            "region": None,
+            "postgres_version": None,
+            "tier": None,
+            "binding": None,
+            "suspended": None,
+        }
+    )
+
+
 def as_json(status: TenantDatabaseStatus) -> dict[str, object]:
     """As the API server stores it."""
     return status.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)

@@ -142,31 +142,9 @@ class Tenants:
         """Holds the resource until we let it go."""
         return await self._patch("add the finalizer", tenant, _finalizer(tenant))
 
-    async def bind(self, tenant: Tenant, project_id: str) -> Tenant:
-        """Records another project as the tenant's; the next pass renames both. Nobody else can write this.
-
-        The one that it had is noted with the same write, so that it is never taken for a duplicate.
-        """
-        had = tenant.status.project_id
-        released = [id_ for id_ in tenant.status.released_projects if id_ != project_id]
-        if had is not None and had != project_id:
-            released.append(had)
-        bound = tenant.status.model_copy(
-            update={
-                "project_id": project_id,
-                "released_projects": released,
-                # All that was told of the other project.
-                "branch_id": None,
-                "endpoint_id": None,
-                "host": None,
-                "region": None,
-                "postgres_version": None,
-                "tier": None,
-                "binding": None,
-                "suspended": None,
-            }
-        )
-        return await self.write_status(tenant, bound)
+    async def bind(self, tenant: Tenant, project_id: str, *, own: str | None) -> Tenant:
+        """Records another project as the tenant's; the next pass renames both. Nobody else can write this."""
+        return await self.write_status(tenant, core_status.rebound(tenant.status, project_id, own=own))
 
     async def remove_finalizer(self, tenant: Tenant) -> None:
         """Lets the resource go."""
