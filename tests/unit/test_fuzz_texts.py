@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import durationpy
 import httpx
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from kubernetes.utils import parse_quantity
 from pydantic import ValidationError
@@ -45,6 +45,9 @@ from neon_tenants.core.marker import (
 from neon_tenants.core.rollout import heard
 from neon_tenants.core.secret import Ours, render, state_of
 from neon_tenants.settings import Settings
+
+SOME = settings(max_examples=settings().max_examples // 2)
+"""As many as `make test` can pay for; `--hypothesis-profile=thorough` tries a hundred times as many."""
 
 texts = st.text(max_size=60)
 jsons: st.SearchStrategy[Any] = st.recursive(
@@ -83,6 +86,7 @@ durations = st.tuples(parts, parts, parts).map(
 )
 
 
+@SOME
 @given(quantities)
 def test_a_quantity_is_what_kubernetes_takes_it_for(text: str) -> None:
     theirs = parse_quantity(text)
@@ -92,6 +96,7 @@ def test_a_quantity_is_what_kubernetes_takes_it_for(text: str) -> None:
         assert theirs >= TOO_MANY_BYTES
 
 
+@SOME
 @given(durations.filter(bool))
 def test_a_duration_is_what_go_takes_it_for(text: str) -> None:
     theirs = durationpy.from_str(text).total_seconds()
@@ -101,6 +106,7 @@ def test_a_duration_is_what_go_takes_it_for(text: str) -> None:
         assert theirs > MAX_INT64 // 10**9
 
 
+@SOME
 @given(st.text(max_size=40) | st.text("0123456789hmsKMGTPEiek.+- ", max_size=40))
 @example(LONGER)
 @example(f"{LONGER}h")
@@ -117,6 +123,7 @@ def test_any_text_is_a_whole_quantity_or_refused(text: str) -> None:
 
 
 @pytest.mark.proves("F53")
+@SOME
 @given(forms("nonce", "holder", "uid", "lifetime", "started"))
 @example("[" * 100_000)
 @example(f'{{"form":1,"nonce":"n","uid":"{a.UID}","lifetime":{HUGE}}}')
@@ -137,6 +144,7 @@ def test_any_annotation_is_an_intent_of_another_or_alive(text: str) -> None:
             assert found is state
 
 
+@SOME
 @given(forms("counted", "engaged", "releasedUntil"))
 @example(f'{{"form":1,"counted":[],"engaged":{{}},"releasedUntil":{HUGE}}}')
 @example(f'{{"form":1,"counted":[["u",{HUGE},"t","n",1]],"engaged":{{}},"releasedUntil":0}}')
@@ -150,6 +158,7 @@ def test_any_ledger_of_deletions_is_read_or_holds_all(text: str) -> None:
         assert brake.decode(brake.encode(ledger)) == ledger or "NaN" in text
 
 
+@SOME
 @given(forms("uid", "authorities"))
 def test_any_record_of_an_api_server_is_read_or_is_no_api_server(text: str) -> None:
     stored = ApiServer.decode(text)
@@ -157,6 +166,7 @@ def test_any_record_of_an_api_server_is_read_or_is_no_api_server(text: str) -> N
     assert ApiServer.decode(stored.encode()) == stored
 
 
+@SOME
 @given(st.text(max_size=30) | st.from_regex(r"\A\d{1,20}(-\d{1,20})?\Z"))
 def test_any_confirmation_lets_go_only_the_generation_that_it_names(text: str) -> None:
     paused = RolloutStatus(
@@ -177,6 +187,7 @@ offsets = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minute
 moments = st.datetimes(timezones=offsets)
 
 
+@SOME
 @given(texts | moments.map(lambda moment: moment.isoformat()))
 @example("0001-01-01T00:00:00")
 @example("9999-12-31T23:59:59")
@@ -186,6 +197,7 @@ def test_any_text_is_a_moment_or_refused(text: str) -> None:
         assert isinstance(timestamp.seconds(text), float)
 
 
+@SOME
 @given(moments.filter(lambda moment: 1 < moment.year < 9999))
 def test_a_moment_survives_its_text(moment: datetime) -> None:
     assert timestamp.seconds(timestamp.stamp(moment)) == int(moment.timestamp() // 1)
@@ -201,6 +213,7 @@ near_names = st.one_of(
 
 
 @pytest.mark.proves("F18")
+@SOME
 @given(near_names)
 @example(a.MARKER.project_name.upper())
 @example(a.MARKER.released_name + "\n")
@@ -216,6 +229,7 @@ def test_any_name_is_of_our_place_only_if_it_is_spelled_so(name: str) -> None:
         assert owner == RELEASED or len(name.rpartition("-")[2]) == OWNER_LENGTH
 
 
+@SOME
 @given(st.uuids())
 def test_the_owner_in_a_name_is_who_it_was_made_for(uid: Any) -> None:
     marker = replace(a.MARKER, uid=str(uid))
@@ -223,6 +237,7 @@ def test_the_owner_in_a_name_is_who_it_was_made_for(uid: Any) -> None:
     assert len(marker.project_name) <= MAX_PROJECT_NAME
 
 
+@SOME
 @given(st.dictionaries(texts | st.sampled_from(list(a.certificate().annotations())), texts, max_size=6))
 def test_any_annotations_of_a_branch_are_a_whole_certificate_or_none(annotations: dict[str, str]) -> None:
     found = Certificate.read(annotations)
@@ -238,6 +253,7 @@ PIECES = st.lists(
 )
 
 
+@SOME
 @given(PIECES)
 def test_a_template_is_its_pieces_with_the_login_in_place_of_placeholders(pieces: list[str]) -> None:
     wishes = ConnectionSecret(extra={"X": "".join(pieces)})
@@ -251,6 +267,7 @@ def test_a_template_is_its_pieces_with_the_login_in_place_of_placeholders(pieces
     assert set(content.data) == {*SECRET_KEYS, "X"}
 
 
+@SOME
 @given(
     data=st.dictionaries(st.sampled_from([*SECRET_KEYS, "x"]), texts, max_size=4),
     annotations=st.dictionaries(
@@ -289,6 +306,7 @@ URLS = st.one_of(
 
 
 @pytest.mark.proves("T7")
+@SOME
 @given(URLS)
 @example("https://console.neon.tech:99999/api/v2")
 @example("https://console.neon.tech:port")
