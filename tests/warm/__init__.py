@@ -102,7 +102,6 @@ async def start(
 ) -> Child:
     """As `Child.start`, for the operator's program; `before` names a module to import before it."""
     assert Path(argv[0]).name == PROGRAM
-    log.touch()  # the fork opens it a moment later; who looks before finds nothing logged
     pid = _nursery().ask(
         fork=[str(word) for word in argv[1:]], log=str(log), env=dict(env), cwd=str(cwd), before=before
     )
