@@ -28,7 +28,7 @@ async def test_a_namespace_that_goes_in_the_middle_of_a_create_leaves_nothing(un
     assert unconnected.projects() == []
     assert len(unconnected.projects(deleted=True)) == 1
     tried = [w for w in unconnected.writes() if (w.verb, w.resource) == ("create", "secrets")]
-    assert len(tried) <= 1
+    assert len(tried) <= 3
 
 
 @pytest.mark.proves("F39", "I1", "I2")

@@ -16,6 +16,7 @@ from wired import wired
 
 AHEAD, BEHIND, NEWER = "skewed", "skewed_back", "newer"
 INTENT = "neontenants.io/create-intent"
+LONG = {"intent_lifetime": "60", "request_timeout": "15"}
 
 
 async def lives(scene: Scene, names: list[str]) -> None:
@@ -60,7 +61,7 @@ async def test_an_intent_that_looks_hours_old_is_not_taken_over(unconnected: Sce
 
     async with wired(unconnected) as traffic:
         traffic.before = hold
-        first = await unconnected.start_operator(before=BEHIND)
+        first = await unconnected.start_operator(before=BEHIND, **LONG)
         await unconnected.create()
 
         async def on_its_way() -> bool:
@@ -69,7 +70,7 @@ async def test_an_intent_that_looks_hours_old_is_not_taken_over(unconnected: Sce
         await until(on_its_way, "the POST is on its way")
         first.send(signal.SIGKILL)
         await first.wait()
-        await unconnected.start_operator(before=AHEAD)
+        await unconnected.start_operator(before=AHEAD, **LONG)
         told = await unconnected.cluster.until_reason("OutcomeUnknown")
         assert "Another process" in condition(told, "Ready")["message"]
         assert arrived == 1
