@@ -12,9 +12,10 @@ from functools import singledispatchmethod
 from typing import Any, Final
 
 from neon_tenants.api import names
+from neon_tenants.api.conditions import Reason
 from neon_tenants.core import secret as core_secret
 from neon_tenants.core import steps
-from neon_tenants.core.failure import Done
+from neon_tenants.core.failure import Done, Failure
 from neon_tenants.core.intent import Attempt, Intent, Sent, decode, sight
 from neon_tenants.core.marker import Certificate
 from neon_tenants.core.observed import Lookup, Observed
@@ -250,7 +251,11 @@ class Performer:
 
     @perform.register
     async def _delete_project(self, step: steps.DeleteProject, observed: Observed) -> Observed:
-        await self._neon.delete_project(step.project_id)
+        if not await self._neon.delete_project(step.project_id):
+            # A list that began after the deletion shows it still: its next look must not come at once.
+            reason = Reason.DELETING if observed.tenant.deleting else Reason.UPDATING
+            message = "The project is deleted, and Neon's list still shows it. It is looked at again."
+            raise NeonError(Failure(reason, message, Done.NO))
         # Gone only when a list says so (protocol, rule 10).
         return replace(observed, lookup=None)
 

@@ -65,6 +65,16 @@ STEPS: dict[str, tuple[Observed, Step]] = {
         a.observed(tenant=a.tenant(deleting=True, finalizers=())),
         Leave(),
     ),
+    "2 what is not understood is told, and nothing is changed": (
+        a.observed(tenant=a.tenant(status=a.status(), unread=frozenset({"state", "region"}))),
+        Rest(
+            Reason.SPEC_NOT_UNDERSTOOD,
+            "This version of the operator does not understand spec.region, spec.state: nothing is changed. "
+            "Put it right, or run the version that knows it.",
+            stalled=True,
+            again=300.0,
+        ),
+    ),
     "4 Neon is looked at, freshly, where something is to do": (a.observed(), LookUp(fresh=True)),
     "4 an older look serves a settled tenant": (
         a.observed(tenant=a.tenant(status=a.status()), secret=a.ours()),
