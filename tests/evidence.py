@@ -12,6 +12,8 @@ from waiting import until
 
 async def verdict(scene: Scene, *, at_rest: bool = True) -> Verdict:
     """What can be counted so far. Stop the operators before, or they go on meanwhile."""
+    if at_rest:
+        await scene.until_idle()
     await _until_written(scene)
     return judge(scene.folder, namespace=scene.namespace, at_rest=at_rest)
 

@@ -149,12 +149,11 @@ def _secret(event: Mapping[str, Any]) -> SecretWrite:
 
 
 def _found(canaries: list[str], text: bytes) -> list[str]:
-    """Which forms of which secrets stand in a text, told without them."""
+    """Which secrets stand in a text, told without them."""
     return [
         f"secret {number} of the run, {form}"
         for number, canary in enumerate(canaries, start=1)
-        for form, wanted in _forms(canary.encode())
-        if wanted in text
+        if (form := next((form for form, wanted in _forms(canary.encode()) if wanted in text), None))
     ]
 
 
