@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import json
 import sys
@@ -17,6 +18,7 @@ import httpx
 import psycopg
 import yaml
 
+import warm
 from cluster import Cluster, Object
 from neon_sandbox import installation, manifests
 from neon_sandbox.child import Child
@@ -58,6 +60,8 @@ class Scene:
     folder: Path
     kubeconfig: Path
     prefix: str
+    api_url: str
+    """Where operators find Neon: the emulator, or a wire to it."""
     tiers: dict[str, str] = field(default_factory=dict)
     operators: list[Child] = field(default_factory=list)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -75,17 +79,23 @@ class Scene:
             **FAST,
             "cluster_id": self.prefix,
             "api_key_file": str(self.key_file),
-            "api_url": self.neon.url,
+            "api_url": self.api_url,
             "watch_namespaces": self.namespace,
             **changes,
         }
 
-    async def start_operator(self, **changes: str) -> Child:
-        """Starts the operator as it ships, with its own permissions and no more."""
-        name = f"operator-{len(self.operators)}"
+    async def start_operator(self, *, before: str | None = None, **changes: str) -> Child:
+        """Starts the operator as it ships, with its own permissions and no more.
+
+        `before` names a module of the tests that breaks something in it first.
+        """
         child = await self._stack.enter_async_context(
             installation.operator(
-                self.folder, kubeconfig=self.kubeconfig, settings=self.settings(**changes), name=name
+                self.folder,
+                kubeconfig=self.kubeconfig,
+                settings=self.settings(**changes),
+                name=f"operator-{len(self.operators)}",
+                start=functools.partial(warm.start, before=before),
             )
         )
         self.operators.append(child)
@@ -282,7 +292,7 @@ async def playing(plane: ControlPlane, postgres: PostgresServer | None, folder: 
         await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
         kubeconfig = folder / "operator.kubeconfig"
         await installation.write_operator_kubeconfig(plane, kubeconfig)
-        scene = Scene(plane, cluster, neon, folder, kubeconfig, prefix)
+        scene = Scene(plane, cluster, neon, folder, kubeconfig, prefix, neon.url)
         scene.key_file.write_text(neon.api_key)
         stack.push_async_callback(scene.stop_operators)
         yield scene

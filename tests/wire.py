@@ -1,41 +1,31 @@
-"""The wire between the operator and its two servers, where a test can see every write and cut it.
+"""The wires between the operator and its two servers, where a test sees every request and can spoil it.
 
-What runs behind it is the operator that ships: nothing in it knows of this.
+What runs behind them is the operator that ships: nothing in it knows of this.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
+import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, Self
 
 import aiohttp
 from aiohttp import web
 
+from fault import DONE, REFUSALS, REFUSED, Mode, Request, Script, no_faults
+
 HOP_BY_HOP: Final = frozenset(
     {"host", "connection", "transfer-encoding", "content-length", "content-encoding"}
 )
-READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-@dataclass(frozen=True)
-class Write:
-    """A request that changes something."""
-
-    method: str
-    path: str
-
-    @property
-    def kind(self) -> str:
-        """Its name without ids: POST secrets, PATCH tenantdatabases/status, DELETE projects."""
-        parts = [part for part in self.path.split("/") if part]
-        for resource in ("tenantdatabases", "secrets", "events", "projects", "configmaps", "databasetiers"):
-            if resource in parts:
-                rest = parts[parts.index(resource) + 1 :]
-                return f"{self.method} {resource}" + ("/status" if rest[-1:] == ["status"] else "")
-        return f"{self.method} {self.path}"
+LATE: Final = 1.5
+"""Seconds that are late: beyond the time-out for Neon that the tests with faults set, which is 1."""
+PAGE: Final = "<html><body><h1>A timeout occurred</h1><p>Error code 524</p></body></html>"
 
 
 @dataclass(frozen=True)
@@ -50,43 +40,80 @@ class Exchange:
     response: bytes
 
 
-@dataclass(frozen=True)
-class Cut:
-    """Where the wire is cut: at the first write of this kind, before or after the server saw it."""
+async def _nobody_dies() -> None:
+    raise AssertionError("No operator stands behind this wire.")
 
-    kind: str
-    after: bool
-    act: Callable[[], Awaitable[None]]
-    """What happens at that moment. The answer is never passed on."""
+
+@dataclass
+class Traffic:
+    """What both wires of one operator have in common: one numbering, one script."""
+
+    crash: Callable[[], Awaitable[None]] = _nobody_dies
+    """Kills the operator."""
+    journal: Path | None = None
+    """Where each fault is written down as a line of JSON, for the verdict."""
+    script: Script = no_faults
+    requests: list[Request] = field(default_factory=list)
+    """All that arrived, in order."""
+    injected: list[tuple[Request, Mode]] = field(default_factory=list)
+    killed: asyncio.Event = field(default_factory=asyncio.Event)
+    before: Callable[[Request], Awaitable[None]] | None = None
+    """Called for each request before anything happens to it: a test may act at that moment."""
+
+    def begin(self, script: Script = no_faults) -> None:
+        """Starts the numbering again, with another script."""
+        self.requests.clear()
+        self.script = script
+
+    def arrives(self, wire: str, method: str, path: str, *, watches: bool) -> tuple[Request, Mode | None]:
+        """Numbers a request and says what becomes of it."""
+        request = Request(wire, method, path, len(self.requests) + 1, watches)
+        self.requests.append(request)
+        mode = self.script(request)
+        if mode is not None:
+            self.injected.append((request, mode))
+            if self.journal is not None:
+                line = {
+                    "at": time.time(),
+                    "wire": wire,
+                    "number": request.number,
+                    "request": request.kind,
+                    "mode": mode.value,
+                }
+                with self.journal.open("a") as file:
+                    file.write(json.dumps(line) + "\n")
+        return request, mode
+
+    def writes(self) -> list[str]:
+        """The kinds of the writes so far, in order."""
+        return [request.kind for request in self.requests if request.is_write]
 
 
 class Wire:
     """A reverse proxy on loopback."""
 
-    def __init__(self, target: str, session: aiohttp.ClientSession, writes: list[Write]) -> None:
+    def __init__(self, name: str, target: str, session: aiohttp.ClientSession, traffic: Traffic) -> None:
+        self._name = name
         self._target = target
         self._session = session
-        self.writes = writes
-        """Writes in the order of their arrival, over all wires that share the list."""
+        self._traffic = traffic
         self.record: list[Exchange] | None = None
         """Every exchange, where somebody wants to read them."""
-        self.cut: Cut | None = None
-        self.happened = asyncio.Event()
         self.url = ""
 
     @classmethod
     @asynccontextmanager
-    async def to(cls, target: str, *, ca_file: str | None = None, writes: list[Write]) -> AsyncIterator[Self]:
+    async def to(
+        cls, target: str, *, traffic: Traffic, name: str = "neon", ca_file: Path | None = None
+    ) -> AsyncIterator[Self]:
         """A wire to the server at `target`."""
-        import ssl
-
         context = ssl.create_default_context(cafile=ca_file) if ca_file else False
-        timeout = aiohttp.ClientTimeout(total=None)
-        connector = aiohttp.TCPConnector(ssl=context)
         async with aiohttp.ClientSession(
-            connector=connector, timeout=timeout, auto_decompress=False
+            connector=aiohttp.TCPConnector(ssl=context, limit=0),
+            timeout=aiohttp.ClientTimeout(total=None),
+            auto_decompress=False,
         ) as session:
-            wire = cls(target.rstrip("/"), session, writes)
+            wire = cls(name, target.rstrip("/"), session, traffic)
             app = web.Application(client_max_size=16 * 1024 * 1024)
             app.router.add_route("*", "/{path:.*}", wire._pass)
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -102,42 +129,117 @@ class Wire:
                 await runner.cleanup()
 
     async def _pass(self, request: web.Request) -> web.StreamResponse:
-        write = None if request.method in READS else Write(request.method, request.path)
         body = await request.read()
-        cut = self.cut
-        meant = write is not None and cut is not None and write.kind == cut.kind
-        if write is not None:
-            self.writes.append(write)
-        if meant and cut is not None and not cut.after:
-            await self._snip(cut)
-            raise web.HTTPBadGateway
+        watches = request.query.get("watch") in ("true", "1")
+        told, mode = self._traffic.arrives(self._name, request.method, request.path, watches=watches)
+        if self._traffic.before is not None:
+            await self._traffic.before(told)
+        if mode is None:
+            return await self._forward(request, body)
+        if mode in REFUSED:
+            return self._refusal(mode)
+        if mode in (Mode.CRASH_ANSWERED, Mode.ANSWER_LATE):
+            return await self._answered(request, body, mode)
+        await self._undone(request, mode)
+        if mode in DONE:
+            if not watches:  # a watch has no end that could be waited for
+                await self._read(request, body)
+            return await self._unanswered(request, mode)
+        return _cut(request)
+
+    async def _answered(self, request: web.Request, body: bytes, mode: Mode) -> web.StreamResponse:
+        """It is done, and the answer goes out."""
+        if mode is Mode.CRASH_ANSWERED:
+            answer = await self._forward(request, body)
+            await self._kill()
+            return answer
+        held = await self._read(request, body)
+        await asyncio.sleep(LATE)
+        return held
+
+    async def _undone(self, request: web.Request, mode: Mode) -> None:
+        """What happens before it is done, or instead."""
+        if mode is Mode.CRASH_BEFORE:
+            await self._kill()
+        elif mode is Mode.HANGS:
+            await _until_given_up(request)
+        elif mode is Mode.LANDS_LATE:
+            await asyncio.sleep(LATE)
+
+    async def _unanswered(self, request: web.Request, mode: Mode) -> web.StreamResponse:
+        """It was done, and the answer does not say so."""
+        if mode is Mode.ERROR_DONE:
+            return self._refusal(mode)
+        if mode is Mode.PROXY_DONE:
+            return web.Response(status=524, text=PAGE, content_type="text/html")
+        if mode is Mode.CRASH_SENT:
+            await self._kill()
+        return _cut(request)
+
+    async def _kill(self) -> None:
+        await self._traffic.crash()
+        self._traffic.killed.set()
+
+    async def _read(self, request: web.Request, body: bytes) -> web.Response:
+        """The whole answer of the server."""
+        async with self._asked(request, body) as answer:
+            headers = {key: value for key, value in answer.headers.items() if key.lower() not in HOP_BY_HOP}
+            return web.Response(status=answer.status, headers=headers, body=await answer.read())
+
+    async def _forward(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        """Passes the request and its answer on; a watch as it comes."""
+        if self.record is not None:
+            answer = await self._read(request, body)
+            assert isinstance(answer.body, bytes)
+            query = dict(request.query)
+            self.record.append(
+                Exchange(request.method, request.path, query, body, answer.status, answer.body)
+            )
+            return answer
+        async with self._asked(request, body) as upstream:
+            headers = {key: value for key, value in upstream.headers.items() if key.lower() not in HOP_BY_HOP}
+            response = web.StreamResponse(status=upstream.status, headers=headers)
+            await response.prepare(request)
+            async for chunk in upstream.content.iter_any():
+                await response.write(chunk)
+            await response.write_eof()
+            return response
+
+    def _asked(self, request: web.Request, body: bytes) -> aiohttp.client._RequestContextManager:
         headers = {key: value for key, value in request.headers.items() if key.lower() not in HOP_BY_HOP}
-        url = self._target + request.path_qs
-        async with self._session.request(
-            request.method, url, headers=headers, data=body or None, skip_auto_headers=("Content-Type",)
-        ) as answer:
-            if meant and cut is not None:
-                await answer.read()
-                await self._snip(cut)
-                raise web.HTTPBadGateway
-            if self.record is not None:
-                query = dict(request.query)
-                data = await answer.read()
-                self.record.append(Exchange(request.method, request.path, query, body, answer.status, data))
-                return web.Response(status=answer.status, body=data, content_type="application/json")
-            return await self._answer(request, answer)
+        return self._session.request(
+            request.method,
+            self._target + request.path_qs,
+            headers=headers,
+            data=body or None,
+            skip_auto_headers=("Content-Type",),
+        )
 
-    async def _snip(self, cut: Cut) -> None:
-        self.cut = None
-        await cut.act()
-        self.happened.set()
+    def _refusal(self, mode: Mode) -> web.Response:
+        """A refusal in the server's own form: what proves that it was not done, or proves nothing (500)."""
+        status, reason = REFUSALS[mode]
+        headers = {"Retry-After": "1"} if mode is Mode.THROTTLED else {}
+        if self._name == "kube":
+            body = {
+                "kind": "Status",
+                "apiVersion": "v1",
+                "status": "Failure",
+                "reason": reason,
+                "message": "a fault of the test",
+                "code": status,
+            }
+        else:
+            body = {"request_id": "fault", "code": "", "message": "a fault of the test"}
+        return web.json_response(body, status=status, headers=headers)
 
-    @staticmethod
-    async def _answer(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
-        headers = {key: value for key, value in answer.headers.items() if key.lower() not in HOP_BY_HOP}
-        response = web.StreamResponse(status=answer.status, headers=headers)
-        await response.prepare(request)
-        async for chunk in answer.content.iter_any():
-            await response.write(chunk)
-        await response.write_eof()
-        return response
+
+def _cut(request: web.Request) -> web.Response:
+    """Closes the connection; the answer that is returned reaches nobody."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
+
+
+async def _until_given_up(request: web.Request) -> None:
+    while request.transport is not None and not request.transport.is_closing():
+        await asyncio.sleep(0.05)

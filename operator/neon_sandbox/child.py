@@ -10,13 +10,32 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class ChildFailedError(Exception):
     """A child ended by itself; the message holds the end of its log."""
+
+
+class Process(Protocol):
+    """What we use of asyncio.subprocess.Process."""
+
+    pid: int
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs."""
+
+    def send_signal(self, signal: int, /) -> None:
+        """Raises ProcessLookupError if it has ended."""
+
+    def kill(self) -> None:
+        """Raises ProcessLookupError if it has ended."""
+
+    async def wait(self) -> int:
+        """Waits for its end; returns the exit status."""
 
 
 class Child:
@@ -27,7 +46,7 @@ class Child:
     main thread's event loop.
     """
 
-    def __init__(self, name: str, process: asyncio.subprocess.Process, log: Path) -> None:
+    def __init__(self, name: str, process: Process, log: Path) -> None:
         self.name = name
         self.log = log
         self._process = process
@@ -58,7 +77,7 @@ class Child:
                 **account,
                 # A Ctrl-C in the terminal reaches us alone; we then stop the children in order.
                 start_new_session=True,
-                preexec_fn=_die_with_parent(),
+                preexec_fn=die_with_parent(),
             )
         return cls(name, process, log)
 
@@ -85,6 +104,10 @@ class Child:
             return "(no log)"
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
+    def send(self, sign: signal.Signals) -> None:
+        """Sends it a signal. Raises ProcessLookupError if it has ended."""
+        self._process.send_signal(sign)
+
     async def wait(self) -> int:
         """Waits for its end; returns the exit status."""
         return await self._process.wait()
@@ -108,7 +131,8 @@ class Child:
             await self._process.wait()
 
 
-def _die_with_parent() -> Callable[[], None] | None:
+def die_with_parent() -> Callable[[], None] | None:
+    """What a child of this process and thread runs first, so that the kernel ends it with us."""
     if not sys.platform.startswith("linux"):
         return None
     libc = ctypes.CDLL(None, use_errno=True)

@@ -6,10 +6,10 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from neon_sandbox import manifests
 from neon_sandbox.child import Child
@@ -66,9 +66,23 @@ async def furnish(plane: ControlPlane, neon: Emulator) -> Path:
     return folder
 
 
+class Start(Protocol):
+    """How a program is started: `Child.start`, or another way to the same."""
+
+    async def __call__(
+        self, name: str, argv: Sequence[str | Path], /, *, log: Path, env: Mapping[str, str], cwd: Path
+    ) -> Child:
+        """Starts `argv` with output appended to `log`."""
+
+
 @asynccontextmanager
 async def operator(
-    folder: Path, *, kubeconfig: Path, settings: Mapping[str, str], name: str = "operator"
+    folder: Path,
+    *,
+    kubeconfig: Path,
+    settings: Mapping[str, str],
+    name: str = "operator",
+    start: Start = Child.start,
 ) -> AsyncIterator[Child]:
     """Runs `neon-tenant-operator run` until the block ends; its log is `<folder>/<name>.log`.
 
@@ -88,7 +102,7 @@ async def operator(
         "NEON_TENANTS_KUBECONFIG": str(kubeconfig),
         **variables,
     }
-    child = await Child.start("the operator", [found, "run"], log=folder / f"{name}.log", env=env, cwd=folder)
+    child = await start("the operator", [found, "run"], log=folder / f"{name}.log", env=env, cwd=folder)
     try:
         yield child
     finally:

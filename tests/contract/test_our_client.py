@@ -25,7 +25,7 @@ from neon_tenants.neon.http import Http
 from neon_tenants.neon.key import ApiKey
 from neon_tenants.neon.limits import Rates
 from waiting import until
-from wire import Exchange, Wire
+from wire import Exchange, Traffic, Wire
 
 NEW = NewProject(
     name=a.MARKER.project_name,
@@ -102,7 +102,7 @@ async def test_every_request_of_the_client_stands_in_the_document(
 ) -> None:
     async with Emulator.start() as emulator:
         parts = urlsplit(emulator.url)
-        async with Wire.to(f"{parts.scheme}://{parts.netloc}", writes=[]) as wire:
+        async with Wire.to(f"{parts.scheme}://{parts.netloc}", traffic=Traffic()) as wire:
             wire.record = []
             async with connected(wire.url + parts.path, emulator.api_key, tmp_path) as http:
                 org_id = emulator.organization_id if named else None
@@ -119,7 +119,7 @@ async def test_the_consumption_history_is_read_as_the_document_says(referee: Ref
     async with Emulator.start() as emulator:
         parts = urlsplit(emulator.url)
         async with (
-            Wire.to(f"{parts.scheme}://{parts.netloc}", writes=[]) as wire,
+            Wire.to(f"{parts.scheme}://{parts.netloc}", traffic=Traffic()) as wire,
             connected(wire.url + parts.path, emulator.api_key, tmp_path) as http,
         ):
             client = NeonClient(http, org_id=None)

@@ -3,63 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import pytest
-import yaml
 
+from fault import At, Mode
 from scene import Scene, query
-from wire import Cut, Wire, Write
+from wire import Traffic
+from wired import wired
 
 START = ["POST configmaps"]
 CREATE = ["PATCH tenantdatabases", "POST projects", "POST secrets", "PATCH tenantdatabases/status"]
 DELETE = ["PUT configmaps", "DELETE projects", "POST events", "PUT secrets", "PATCH tenantdatabases"]
+KILLS = [Mode.CRASH_BEFORE, Mode.CRASH_SENT]
 
 
-@dataclass
-class Wires:
-    """Both wires of one operator."""
-
-    kube: Wire
-    neon: Wire
-    writes: list[Write]
-
-    def kinds(self) -> list[str]:
-        """Without what is told of the tier: that comes with the clock, and not with a life."""
-        return [write.kind for write in self.writes if write.kind != "PATCH databasetiers/status"]
-
-    def cut(self, kind: str, *, after: bool, scene: Scene) -> Wire:
-        """Kills the operator at its first write of this kind."""
-
-        async def kill() -> None:
-            operator = scene.operators[-1]
-            operator._process.send_signal(signal.SIGKILL)
-            await operator.wait()
-
-        wire = self.neon if kind.endswith("projects") else self.kube
-        wire.cut = Cut(kind, after=after, act=kill)
-        return wire
-
-
-@asynccontextmanager
-async def wired(scene: Scene) -> AsyncIterator[Wires]:
-    """The scene with both wires between its operator and the servers."""
-    writes: list[Write] = []
-    async with AsyncExitStack() as stack:
-        ca_file = str(scene.plane.ca_file)
-        kube = await stack.enter_async_context(Wire.to(scene.plane.url, ca_file=ca_file, writes=writes))
-        origin = "{0.scheme}://{0.netloc}".format(urlsplit(scene.neon.url))
-        neon = await stack.enter_async_context(Wire.to(origin, writes=writes))
-        config = yaml.safe_load(scene.kubeconfig.read_text())
-        config["clusters"][0]["cluster"] = {"server": kube.url}
-        scene.kubeconfig.write_text(yaml.safe_dump(config))
-        await scene.start_operator(api_url=neon.url + urlsplit(scene.neon.url).path)
-        yield Wires(kube, neon, writes)
-        await scene.stop_operators()
+def kinds(traffic: Traffic) -> list[str]:
+    """Without what is told of the tier: that comes with the clock, and not with a life."""
+    return [kind for kind in traffic.writes() if kind != "PATCH databasetiers/status"]
 
 
 async def one_tenant_that_logs_in(scene: Scene) -> None:
@@ -74,28 +34,34 @@ async def nothing_left(scene: Scene) -> None:
     assert scene.projects() == []
 
 
+async def killed(traffic: Traffic) -> None:
+    async with asyncio.timeout(30):
+        await traffic.killed.wait()
+
+
 async def test_these_are_all_writes_of_a_life(scene: Scene) -> None:
     """A write that is added tomorrow must be added above, and so is killed at, too."""
-    async with wired(scene) as wires:
+    async with wired(scene) as traffic:
+        await scene.start_operator()
         await scene.create()
         await one_tenant_that_logs_in(scene)
-        assert wires.kinds() == START + CREATE
-        wires.writes.clear()
+        assert kinds(traffic) == START + CREATE
+        traffic.begin()
         await scene.cluster.delete("TenantDatabase", "acme")
         await nothing_left(scene)
-        assert wires.kinds() == DELETE
+        assert kinds(traffic) == DELETE
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("mode", KILLS, ids=["before", "after"])
 @pytest.mark.parametrize("kind", CREATE)
 async def test_a_create_that_is_killed_at_a_write_comes_to_the_same_end(
-    scene: Scene, kind: str, after: bool
+    scene: Scene, kind: str, mode: Mode
 ) -> None:
-    async with wired(scene) as wires:
-        wire = wires.cut(kind, after=after, scene=scene)
+    async with wired(scene) as traffic:
+        traffic.begin(At(kind, 1, mode))
+        await scene.start_operator()
         await scene.create()
-        async with asyncio.timeout(30):
-            await wire.happened.wait()
+        await killed(traffic)
         await scene.start_operator()
         await one_tenant_that_logs_in(scene)
         executed = scene.requests("POST", "/projects")
@@ -103,18 +69,18 @@ async def test_a_create_that_is_killed_at_a_write_comes_to_the_same_end(
         assert len(scene.projects(deleted=True)) == 0
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("mode", KILLS, ids=["before", "after"])
 @pytest.mark.parametrize("kind", DELETE)
 async def test_a_delete_that_is_killed_at_a_write_comes_to_the_same_end(
-    scene: Scene, kind: str, after: bool
+    scene: Scene, kind: str, mode: Mode
 ) -> None:
-    async with wired(scene) as wires:
+    async with wired(scene) as traffic:
+        await scene.start_operator()
         await scene.create()
         await one_tenant_that_logs_in(scene)
-        wire = wires.cut(kind, after=after, scene=scene)
+        traffic.begin(At(kind, 1, mode))
         await scene.cluster.delete("TenantDatabase", "acme")
-        async with asyncio.timeout(30):
-            await wire.happened.wait()
+        await killed(traffic)
         await scene.start_operator()
         await nothing_left(scene)
         assert len(scene.projects(deleted=True)) == 1

@@ -167,7 +167,7 @@ async def test_an_operation_goes_on_after_a_restart_where_it_was(
         return unconnected.patches()[0] - before >= 5
 
     await until(begun, "some are bound")
-    operator._process.send_signal(sign)
+    operator.send(sign)
     assert await operator.wait() == exit_status, operator.tail()
     assert (await unconnected.cluster.get("FleetOperation", asked) or {})["status"]["phase"] == "Running"
     await unconnected.start_operator()

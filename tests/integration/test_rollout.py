@@ -314,7 +314,7 @@ async def test_a_restart_in_the_middle_loses_no_progress(unconnected: Scene) -> 
     unconnected.neon.knobs.latency = 0.1
     generation = await change(unconnected, historyRetention="720h")
     await until_rollout(unconnected, lambda r: r["phase"] == "Rolling" and r["updated"] >= 5, "a part has it")
-    operator._process.send_signal(signal.SIGKILL)
+    operator.send(signal.SIGKILL)
     await operator.wait()
     assert (await generations(unconnected))[generation] < 30
     await unconnected.start_operator()

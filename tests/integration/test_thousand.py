@@ -97,7 +97,7 @@ async def test_a_thousand_tenants_rest_for_nothing_and_a_crash_loses_nothing_of_
 
     await until(in_the_middle, "a part of them has the change")
     (operator,) = unconnected.operators
-    operator._process.send_signal(signal.SIGKILL)
+    operator.send(signal.SIGKILL)
     await operator.wait()
     assert await updated() < TENANTS
     await unconnected.start_operator(log_level="INFO")

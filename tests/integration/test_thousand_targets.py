@@ -58,7 +58,7 @@ async def test_a_thousand_tenants_get_their_own_projects_back_across_a_crash(unc
         return scene.patches()[0] >= 50
 
     await until(in_the_middle, "a part of them is bound")
-    operator._process.send_signal(signal.SIGKILL)
+    operator.send(signal.SIGKILL)
     await operator.wait()
     assert scene.patches()[0] < MAX_TARGETS
     await scene.start_operator(**PATIENT)
