@@ -112,10 +112,6 @@ class Child:
         """Waits for its end; returns the exit status."""
         return await self._process.wait()
 
-    def send(self, sign: signal.Signals) -> None:
-        """Sends it a signal. Raises ProcessLookupError if it is gone."""
-        self._process.send_signal(sign)
-
     async def stop(self, *, sign: signal.Signals = signal.SIGTERM, grace: float = 10.0) -> None:
         """Asks it to end with `sign`, ends it after `grace` seconds, and waits until it is gone."""
         if not self.running:
