@@ -48,6 +48,15 @@ SWEEPING: Final = {"sweep_interval": "1"}
 _counter = itertools.count()
 
 
+@dataclass(frozen=True)
+class Shared:
+    """What scenes on several clusters have in common."""
+
+    neon: Emulator
+    cluster_id: str
+    namespace: str
+
+
 @dataclass
 class Scene:
     """Everything that one test plays with. Names of tiers are its own: tiers are cluster-scoped."""
@@ -75,6 +84,10 @@ class Scene:
     @property
     def key_file(self) -> Path:
         return self.folder / "api-key"
+
+    def shared(self, cluster_id: str | None = None) -> Shared:
+        """For a scene on another cluster: the same Neon, the same namespace, and the same id or another."""
+        return Shared(self.neon, cluster_id or self.prefix, self.namespace)
 
     def settings(self, **changes: str) -> dict[str, str]:
         return {
@@ -215,6 +228,20 @@ class Scene:
 
         await until(idle, "Neon is idle")
 
+    def age_projects(self) -> None:
+        """Makes all projects two hours older: a younger one is not called left behind."""
+        for project in self.neon.store:
+            project.created_at -= 7200
+
+    async def until_swept(self, times: int = 2) -> None:
+        """Waits until operators that sweep have listed all projects so often again."""
+        before = self.requests("GET", "/projects")
+
+        async def swept() -> bool:
+            return self.requests("GET", "/projects") >= before + times
+
+        await until(swept, f"{times} lists more are made")
+
     def requests(self, method: str, route: str) -> int:
         return self.neon.requests.count(method, route)
 
@@ -285,20 +312,30 @@ async def query(uri: str, sql: str) -> Any:
 
 
 @asynccontextmanager
-async def playing(plane: ControlPlane, postgres: PostgresServer | None, folder: Path) -> AsyncIterator[Scene]:
-    """A fresh scene; at its end nothing secret may have been seen anywhere."""
+async def playing(
+    plane: ControlPlane,
+    postgres: PostgresServer | None,
+    folder: Path,
+    *,
+    shared: Shared | None = None,
+) -> AsyncIterator[Scene]:
+    """A fresh scene; at its end nothing secret may have been seen anywhere.
+
+    With `shared` it is that of another cluster of the same account.
+    """
     prefix = f"t{next(_counter)}-{uuid.uuid4().hex[:5]}"
-    namespace = f"{prefix}-ns"
     async with AsyncExitStack() as stack:
+        if shared is None:
+            files = (folder / "neon.jsonl", folder / "canaries")
+            emulator = Emulator.start(postgres=postgres, journal=files[0], canaries=files[1])
+            shared = Shared(await stack.enter_async_context(emulator), prefix, f"{prefix}-ns")
+        neon, prefix, namespace = shared.neon, shared.cluster_id, shared.namespace
         _lay_evidence(folder, plane, cluster_id=prefix, namespace=namespace)
-        files = (folder / "neon.jsonl", folder / "canaries")
-        neon = await stack.enter_async_context(
-            Emulator.start(postgres=postgres, journal=files[0], canaries=files[1])
-        )
         # Neon's limits are tested where they are the point.
         neon.knobs.requests_per_minute = neon.knobs.requests_per_second_per_route = 0
         cluster = await stack.enter_async_context(Cluster.connect(plane, namespace))
-        await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+        if await cluster.get("Namespace", namespace) is None:
+            await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
         kubeconfig = folder / "operator.kubeconfig"
         await installation.write_operator_kubeconfig(plane, kubeconfig)
         audited = plane.audit_log.stat().st_size if plane.audit_log.exists() else 0
