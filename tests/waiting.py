@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-PATIENCE: Final = 40.0
+PATIENCE: Final = 90.0
 """Seconds until a condition that must come is given up. Never a measure of speed."""
 
 

@@ -23,8 +23,8 @@ from fault import DONE, REFUSALS, REFUSED, Mode, Request, Script, no_faults
 HOP_BY_HOP: Final = frozenset(
     {"host", "connection", "transfer-encoding", "content-length", "content-encoding"}
 )
-LATE: Final = 1.5
-"""Seconds that are late: beyond the time-out for Neon that the tests with faults set, which is 1."""
+LATE: Final = 2.5
+"""Seconds that are late: beyond the time-out for Neon that the tests with faults set, which is 2 at most."""
 PAGE: Final = "<html><body><h1>A timeout occurred</h1><p>Error code 524</p></body></html>"
 
 

@@ -239,6 +239,21 @@ async def test_a_deleted_resource_that_was_made_again_gets_its_database_back(unc
     assert {p["id"] for p in unconnected.projects()} == {old, own}
 
 
+async def test_a_tenant_hears_of_a_recovery_whose_answer_was_lost(unconnected: Scene) -> None:
+    """It rests as ProjectMissing, and would look again in five minutes only."""
+    await unconnected.start_operator()
+    await unconnected.create()
+    old = (await unconnected.cluster.until_ready())["status"]["projectId"]
+    await unconnected.console("DELETE", f"/projects/{old}")
+    await unconnected.annotate(reconcile_requested_at="1")
+    await unconnected.cluster.until_reason("ProjectMissing")
+    unconnected.neon.answers.add(Script(method="POST", route="/projects/{project_id}/recover", drop=True))
+    done = await unconnected.operate("undelete", "Undelete", f"{unconnected.namespace}/acme")
+    assert done["status"]["phase"] == "Succeeded", done
+    assert (await unconnected.cluster.until_ready())["status"]["projectId"] == old
+    assert unconnected.requests("POST", "/projects/{project_id}/recover") == 1
+
+
 async def test_what_was_not_deleted_is_not_recovered(unconnected: Scene) -> None:
     await unconnected.start_operator()
     await unconnected.create()

@@ -21,7 +21,7 @@ from waiting import until
 from wire import Traffic
 from wired import wired
 
-SETTINGS: Final = {"request_timeout": "1", "intent_lifetime": "6", "retry_max": "1"}
+SETTINGS: Final = {"request_timeout": "2", "intent_lifetime": "8", "retry_max": "1"}
 _POST: Final = "POST /projects"
 _DELETE: Final = "DELETE /projects/{project_id}"
 TOLD: Final = ("patch tenantdatabases/status", "create events")

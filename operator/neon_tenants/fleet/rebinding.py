@@ -103,6 +103,8 @@ class Rebinding:
         named = next((p for p in place.living if p.id == place.target.project_id and p.id != place.own), None)
         choice = named or await self._choose(place, found, "deleted")
         if isinstance(choice, End):
+            # A try before may have recovered it, and nobody have told the tenant, which rests.
+            self._queue.add(place.target.key, Lane.REPAIR)
             return choice
         if asked.spec.dry_run:
             return core.done(f"The project {choice.id} would be recovered and bound.")
