@@ -6,7 +6,7 @@ What the model proves of its own planner, it so proves of `core.plan`, `core.ide
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 
 import pytest
@@ -16,7 +16,7 @@ from model import variants, world
 from model.explorer import states
 from model.protocol import HOLD, LEAVE, SETTLED, WAIT, Rules, decide, tells_early
 from model.protocol import sight as sight_of_model
-from model.state import NEIGHBOR, RELEASED, Action, Memory, Project, Sent, View
+from model.state import NEIGHBOR, RELEASED, Action, Memory, Project, Resource, Sent, View
 from model.world import Scenario
 from neon_tenants.api import names
 from neon_tenants.api.tenant_database import TenantDatabaseStatus
@@ -157,15 +157,26 @@ def decided(world_: Observed, view: View) -> Action:  # noqa: C901
             raise AssertionError(step)
 
 
+@dataclass(frozen=True, slots=True)
+class Situations:
+    """Of all states of a scenario."""
+
+    views: frozenset[View]
+    """In which some process decides."""
+    reads: frozenset[tuple[Memory, Resource]]
+    """What a process remembers, and what it reads then."""
+
+
 @cache
-def views(scenario: Scenario, rules: Rules) -> frozenset[View]:
-    """Every situation in which some process decides, in every state of a scenario."""
-    return frozenset(
-        world.view(state, k, process.doing, rules)
-        for state in states(world.protocol(rules, scenario))
-        for k, process in enumerate(state.processes)
-        if process.doing is not None and process.doing.action is None
-    )
+def situations(scenario: Scenario, rules: Rules) -> Situations:
+    views, reads = set(), set()
+    for state in states(world.protocol(rules, scenario)):
+        for k, process in enumerate(state.processes):
+            if process.doing is not None and process.doing.action is None:
+                views.add(world.view(state, k, process.doing, rules))
+            if state.resource is not None and process.memory.uid in {0, state.resource.uid}:
+                reads.add((process.memory, state.resource))
+    return Situations(frozenset(views), frozenset(reads))
 
 
 SCENARIOS = {
@@ -187,13 +198,13 @@ CASES = [
 def test_the_plan_decides_as_the_model_in_every_situation_that_it_reaches(
     scenario: Scenario, rules: Rules
 ) -> None:
-    for view in views(scenario, rules):
+    for view in situations(scenario, rules).views:
         assert decided(observed(view, retain=rules.retain), view) == decide(view, rules), view
 
 
 @pytest.mark.parametrize(("scenario", "rules"), CASES)
 def test_the_status_may_record_before_the_secret_as_the_model_says(scenario: Scenario, rules: Rules) -> None:
-    for view in views(scenario, rules):
+    for view in situations(scenario, rules).views:
         if early := tells_early(view, decide(view, rules), rules):
             world_ = observed(view, retain=rules.retain)
             busy = replace(world_.knowledge, operations=("op-1",), poll_at=a.NOW + 1)
@@ -205,13 +216,7 @@ def test_the_status_may_record_before_the_secret_as_the_model_says(scenario: Sce
 
 @pytest.mark.parametrize(("scenario", "rules"), CASES)
 def test_a_read_is_remembered_as_the_model_says(scenario: Scenario, rules: Rules) -> None:
-    reads = {
-        (process.memory, state.resource)
-        for state in states(world.protocol(rules, scenario))
-        for process in state.processes
-        if state.resource is not None and process.memory.uid in {0, state.resource.uid}
-    }
-    for memory, resource in reads:
+    for memory, resource in situations(scenario, rules).reads:
         before = observed(View(resource, None, memory, (), ()), retain=rules.retain)
         seen = decode(before.tenant.annotations.get(names.INTENT), before.tenant.uid)
         resolved = before.tenant.status.resolved_intent

@@ -6,10 +6,8 @@ import pytest
 
 from model.variants import VARIANTS, Variant
 
-ROWS = [
-    pytest.param(variant, id=variant.name, marks=[pytest.mark.long] if variant.long else [])
-    for variant in VARIANTS
-]
+LONG = [pytest.mark.long, pytest.mark.timeout(1200)]
+ROWS = [pytest.param(variant, id=variant.name, marks=LONG if variant.long else []) for variant in VARIANTS]
 
 
 @pytest.mark.parametrize("variant", ROWS)

@@ -50,9 +50,11 @@ BASELINE = (
     Variant("an incomplete list read as empty", _baseline(partial_is_unknown=False), "S3", steps=13),
     Variant("let go while an intent is alive", _baseline(delete_waits_for_intent=False), "S3", steps=10),
     Variant("the finalizer is not first", _baseline(finalizer_first=False), "S3", steps=4),
-    Variant("the intent cleared on recording", _baseline(keep_intent_until_expiry=False), states=21_593),
+    Variant(
+        "the intent cleared on recording", _baseline(keep_intent_until_expiry=False), states=21_593, long=True
+    ),
     Variant("the Secret records, the status follows", _baseline(secret_records=True), states=37_311),
-    Variant("no second look after recording", _baseline(relist_after_record=False), states=34_673),
+    Variant("no second look after recording", _baseline(relist_after_record=False), states=34_673, long=True),
     Variant("a POST may leave after its deadline", _baseline(bounded_pause=False), "S3", steps=11),
     Variant("... and orphans are removed by hand", _baseline(**_LATE), states=361_811, long=True),
     Variant(
