@@ -239,8 +239,7 @@ async def test_any_spec_ends_well_or_tells_why_and_the_spec_of_before_brings_bac
     unconnected: Scene,
 ) -> None:
     outcomes = await play(unconnected, SEED, 8)
-    assert outcomes["refused"] < outcomes.total()
-    assert outcomes["refused"] > 0
+    assert outcomes.keys() >= {"refused", "Ready", "OverrideNotAllowed"}, "the sample has all kinds of ends"
 
 
 @pytest.mark.long
