@@ -8,7 +8,7 @@ export K8S_VERSION
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools test chaos model demo bench lint format crds charts manifests permissions released sbom \
+.PHONY: help setup tools test chaos model demo bench lint format crds charts manifests permissions released sbom audit \
   pages docs conformance lock clean
 
 help: ## this list
@@ -81,6 +81,9 @@ sbom: $(READY) ## the software bill of materials, as dist/sbom.cdx.json
 	@mkdir -p dist
 	@PYTHON=$(BIN)/python image/sbom.sh dist/sbom.cdx.json && echo "Written to dist/sbom.cdx.json"
 
+audit: $(READY) ## whether anybody knows of a hole in what is locked; it needs the internet
+	PYTHONPATH=tests $(BIN)/python -m toolbox.audit requirements/run.txt requirements/build.txt requirements/dev.txt
+
 pages: $(READY) ## regenerates docs/api.md, docs/troubleshooting.md and docs/guarantees.md from code and tests
 	PYTHONPATH=. $(BIN)/python -m generators.pages
 
@@ -98,6 +101,9 @@ lock: $(READY) ## updates the lock files
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-annotate --no-header tests/toolbox/checkov/requirements.in \
 	  -o tests/toolbox/checkov/requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-annotate --no-header tests/toolbox/pip-audit/requirements.in \
+	  -o tests/toolbox/pip-audit/requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-annotate --no-header --group build -c requirements/dev.txt -o requirements/build.txt
 

@@ -32,8 +32,9 @@ from neon_sandbox.emulator.routing import Route
 
 AnyCase = Case[Any]
 Operations = dict[tuple[str, str], Any]
+STANDING, DELETED, DICE = "standing", "deleted", "dice"
 FEW: Final = 8
-MANY: Final = 300
+MANY: Final = 200
 START: Final = 10.0
 """Seconds within which an emulator starts or ends."""
 
@@ -113,13 +114,17 @@ class Player:
             "org_id": self.emulator.organization_id,
         }
 
-    def send(self, case: AnyCase, *, known: bool) -> None:
-        """Sends it; `known`: to things that are there, and not to ids that dice made."""
-        ids = self.ids() if known else {}
+    def send(self, case: AnyCase, *, to: str) -> None:
+        """Sends it to what is there, to what was deleted, or to ids that dice made."""
+        ids = self.ids() if to != DICE else {}
+        if to == DELETED:
+            self.session.delete(f"{self.emulator.url}/projects/{ids['project_id']}")
         for name in case.path_parameters:
             case.path_parameters[name] = ids.get(name, case.path_parameters[name])
-        if known and "org_id" in case.query:
-            case.query["org_id"] = ids["org_id"]
+        for name in ids.keys() & case.query.keys():
+            case.query[name] = ids[name]
+        if isinstance(case.body, dict):
+            case.body = filled(case.body, {**ids, "parent_id": ids["branch_id"]}) if ids else case.body
         headers = {"Authorization": f"Bearer {self.emulator.api_key}"}
         answer = case.call(base_url=self.emulator.url, session=self.session, headers=headers)
         self.seen[answer.status_code] += 1
@@ -145,6 +150,14 @@ class Player:
         self.referee.check_request(sent.method, path, query, json.loads(sent.body) if sent.body else None)
 
 
+def filled(body: dict[str, Any], ids: dict[str, str]) -> dict[str, Any]:
+    """The body with ids of things that are there, where it has others."""
+    return {
+        key: filled(value, ids) if isinstance(value, dict) else ids.get(key, value)
+        for key, value in body.items()
+    }
+
+
 def play(route: Route, operations: Operations, referee: Referee, *, examples: int, fixed: bool) -> Player:
     """So many cases to one route, right and wrong."""
     operation = operations[route.method, route.path]
@@ -161,9 +174,9 @@ def play(route: Route, operations: Operations, referee: Referee, *, examples: in
             phases=[Phase.generate, Phase.shrink],
             suppress_health_check=list(HealthCheck),
         )
-        @given(case=cases, known=st.booleans())
-        def sent(case: AnyCase, known: bool) -> None:
-            player.send(case, known=known)
+        @given(case=cases, to=st.sampled_from([STANDING, STANDING, DELETED, DICE]))
+        def sent(case: AnyCase, to: str) -> None:
+            player.send(case, to=to)
 
         sent()
     return player

@@ -59,12 +59,14 @@ def test_the_context_has_only_what_is_copied() -> None:
 
 
 @pytest.mark.long
+@pytest.mark.proves("T18")
 async def test_the_same_source_makes_the_same_file_set(file_set: Path, tmp_path: Path) -> None:
     first, second = image.digests(file_set), image.digests(await image.make(tmp_path))
     assert {name for name in first.keys() | second.keys() if first.get(name) != second.get(name)} == set()
     assert len(first) > 1000
 
 
+@pytest.mark.proves("T18")
 def test_the_file_set_holds_what_is_locked_and_the_operator(file_set: Path) -> None:
     installed = {
         d.name.lower().replace("_", "-") for d in importlib.metadata.distributions(path=[str(file_set)])
@@ -75,6 +77,7 @@ def test_the_file_set_holds_what_is_locked_and_the_operator(file_set: Path) -> N
     assert not (file_set / "bin/neon-sandbox").exists()
 
 
+@pytest.mark.proves("T18")
 def test_the_bill_of_materials_names_every_dependency(file_set: Path) -> None:
     bill = json.loads((file_set / "sbom.cdx.json").read_text())
     assert bill["bomFormat"] == "CycloneDX"
@@ -86,11 +89,20 @@ def test_the_bill_of_materials_names_every_dependency(file_set: Path) -> None:
     listed = {f"{component['name']}=={component['version']}" for component in bill["components"]}
     assert listed == {f"{locked.name}{locked.specifier}" for locked in LOCKED}
     hashes = {
-        each["content"] for c in bill["components"] for r in c["externalReferences"] for each in r["hashes"]
+        component["name"]: {h["content"] for r in component["externalReferences"] for h in r["hashes"]}
+        for component in bill["components"]
     }
-    assert hashes == set(re.findall(r"sha256:([0-9a-f]{64})", RUN))
+    # Each package's lines of the lock, up to those of the next one.
+    parts = re.split(r"^([a-z][\w-]*)==", RUN, flags=re.MULTILINE)[1:]
+    locked = {
+        name: set(re.findall(r"sha256:([0-9a-f]{64})", text))
+        for name, text in zip(parts[::2], parts[1::2], strict=True)
+    }
+    assert hashes == locked
+    assert all(locked.values())
 
 
+@pytest.mark.proves("T18")
 @pytest.mark.parametrize(
     ("target", "packages"),
     [("wheel", {"neon_tenants", "neon_sandbox"}), ("custom", {"neon_tenants"})],

@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -51,14 +52,16 @@ class Environment:
 
 
 CHECKOV: Final = Environment("checkov", "1 minute")
+PIP_AUDIT: Final = Environment("pip-audit", "20 seconds")
 
 ENVIRONMENTS: Final = (CHECKOV,)
+"""Those that the tests need; `make audit` makes its own."""
 
 
-async def prepare() -> None:
+async def prepare(environments: Sequence[Environment] = ENVIRONMENTS) -> None:
     """Makes what is not there; quick and silent when all is. Raises NotInstalledError."""
     report = Report()
-    for environment in ENVIRONMENTS:
+    for environment in environments:
         async with locked(environment.folder, report):
             if not (environment.folder / ".ready").is_file():
                 with report.step(f"Installing {environment.name}, once", usually=environment.usually):

@@ -19,6 +19,8 @@ from kubernetes.utils import parse_quantity
 from pydantic import ValidationError
 
 import builders as a
+from neon_sandbox.emulator import cursors
+from neon_sandbox.emulator.errors import ApiError
 from neon_tenants.api import names
 from neon_tenants.api.database_tier import RolloutPhase, RolloutStatus
 from neon_tenants.api.quantity import (
@@ -286,6 +288,20 @@ def test_any_secret_of_a_tenant_is_ours_only_with_our_type_and_uid(
     assert isinstance(state, Ours) == ours
     if isinstance(state, Ours) and state.project_id is not None:
         assert set(state.project_id) <= set(string.ascii_lowercase + string.digits + "-")
+
+
+# --- cursors of the emulator ---------------------------------------------------------------------------
+
+
+@SOME
+@given(texts | texts.map(cursors.encode) | st.integers().map(cursors.encode))
+@example(cursors.encode(LONGER))
+@example(cursors.encode("٣"))
+def test_any_cursor_is_a_position_or_a_bad_request(cursor: str) -> None:
+    for read in (cursors.text, cursors.number):
+        with contextlib.suppress(ApiError):
+            position = read(cursor)
+            assert read(cursors.encode(position)) == position
 
 
 # --- settings --------------------------------------------------------------------------------------------

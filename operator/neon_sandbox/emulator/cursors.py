@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterable
 from itertools import islice
 from typing import TypeVar
@@ -11,6 +12,9 @@ from typing import TypeVar
 from neon_sandbox.emulator import errors
 
 _T = TypeVar("_T")
+
+_NUMBER = re.compile(r"[0-9]{1,18}")
+"""Python reads no number of thousands of digits."""
 
 
 def encode(position: int | str) -> str:
@@ -32,7 +36,7 @@ def text(cursor: str) -> str:
 def number(cursor: str) -> int:
     """The number that `encode` was given. Raises ApiError 400 for anything else."""
     position = text(cursor)
-    if not position.isdecimal():
+    if _NUMBER.fullmatch(position) is None:
         raise errors.invalid("invalid cursor")
     return int(position)
 
