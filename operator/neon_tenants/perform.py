@@ -12,10 +12,9 @@ from functools import singledispatchmethod
 from typing import Any, Final
 
 from neon_tenants.api import names
-from neon_tenants.api.conditions import Reason
 from neon_tenants.core import secret as core_secret
 from neon_tenants.core import steps
-from neon_tenants.core.failure import Done, Failure
+from neon_tenants.core.failure import Done
 from neon_tenants.core.intent import Attempt, Intent, Sent, decode, sight
 from neon_tenants.core.marker import Certificate
 from neon_tenants.core.observed import Lookup, Observed
@@ -222,7 +221,7 @@ class Performer:
     async def _rename_project(self, step: steps.RenameProject, observed: Observed) -> Observed:
         project, operations = await self._neon.rename_project(step.project_id, step.name)
         if observed.tenant.deleting:
-            return replace(observed, lookup=None)
+            return _let_go(observed, step.project_id)
         if step.name == observed.marker.released_name:
             # Not ours any more: its operations are none that we wait for.
             return replace(observed, lookup=_looked_up(observed).with_project(project))
@@ -251,13 +250,9 @@ class Performer:
 
     @perform.register
     async def _delete_project(self, step: steps.DeleteProject, observed: Observed) -> Observed:
-        if not await self._neon.delete_project(step.project_id):
-            # A list that began after the deletion shows it still: its next look must not come at once.
-            reason = Reason.DELETING if observed.tenant.deleting else Reason.UPDATING
-            message = "The project is deleted, and Neon's list still shows it. It is looked at again."
-            raise NeonError(Failure(reason, message, Done.NO))
+        await self._neon.delete_project(step.project_id)
         # Gone only when a list says so (protocol, rule 10).
-        return replace(observed, lookup=None)
+        return _let_go(observed, step.project_id)
 
     # --- Kubernetes ----------------------------------------------------------------------------
 
@@ -317,6 +312,10 @@ class Performer:
 def _recorded_id(observed: Observed) -> str | None:
     in_secret = observed.secret.project_id if isinstance(observed.secret, Ours) else None
     return observed.tenant.status.project_id or observed.knowledge.created_id or in_secret
+
+
+def _let_go(observed: Observed, project_id: str) -> Observed:
+    return replace(observed, lookup=None, let_go=observed.let_go | {project_id})
 
 
 def _looked_up(observed: Observed) -> Lookup:

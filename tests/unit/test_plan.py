@@ -180,6 +180,15 @@ STEPS: dict[str, tuple[Observed, Step]] = {
         ),
         DeleteProject("younger-2", duplicate=True),
     ),
+    "bound 2 a duplicate is deleted once, also where the list still shows it": (
+        a.bound(
+            lookup=a.lookup(a.project(), a.project("younger-2")),
+            certificates={"younger-2": a.certificate()},
+            let_go=frozenset({"younger-2"}),
+            endpoints=None,
+        ),
+        ReadEndpoints("cool-project-1"),
+    ),
     "bound 4 pending operations are looked at when due": (
         a.bound(knowledge=Knowledge(operations=("op-1",), poll_at=a.NOW)),
         ReadOperations("cool-project-1"),

@@ -70,6 +70,7 @@ def next_step(observed: Observed) -> Step:
     | 8 | a project that it gave up for an earlier one bears its name | RenameProject to the released name |
     | 8 | a project of ours, policy Delete | DeleteProject |
     | 9 | a project of ours, policy Retain | RenameProject to the released name |
+    | 9 | the list still shows a project that was let go right before | Wait Deleting |
     | 10 | a POST may still be under way | Wait Deleting |
     | 11 | our Secret does not yet go with the resource | OwnSecret |
     | 12 | else | RemoveFinalizer |
@@ -121,12 +122,16 @@ def _projects(observed: Observed, lookup: Lookup) -> Step | None:
     given_up = observed.tenant.status.released_projects
     exact = [project for project in lookup.projects if project.name == observed.marker.project_name]
     if kept := next((project for project in exact if project.id in given_up), None):
-        return RenameProject(kept.id, observed.marker.released_name)
+        return _let_go(observed, kept, DeletionPolicy.RETAIN)
     ours = next(iter(exact), None)
     return _let_go(observed, ours, policy) if ours else None
 
 
 def _let_go(observed: Observed, project: Project, policy: DeletionPolicy) -> Step:
+    if project.id in observed.let_go:
+        return Wait(
+            Reason.DELETING, "The project is let go, and Neon's list still shows it. It is looked at again."
+        )
     if policy is DeletionPolicy.DELETE:
         return DeleteProject(project.id)
     return RenameProject(project.id, observed.marker.released_name)

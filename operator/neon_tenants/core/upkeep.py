@@ -99,8 +99,9 @@ def _ownership(observed: Observed, bound: Bound) -> Step | None:
         name = observed.marker.project_name
         drift = (of_name(name, bound.project.name),) if observed.held else ()
         return RenameProject(bound.project.id, name, drift)
-    if bound.duplicates:
-        return DeleteProject(bound.duplicates[0].id, duplicate=True)
+    duplicates = (project.id for project in bound.duplicates if project.id not in observed.let_go)
+    if duplicate := next(duplicates, None):
+        return DeleteProject(duplicate, duplicate=True)
     return None
 
 
