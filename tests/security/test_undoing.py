@@ -63,6 +63,11 @@ async def test_a_suspension_and_a_pause_are_not_a_tenants_to_end_or_begin(stage:
         await stage.me.patch(
             "TenantDatabase", "suspended", {"metadata": {"annotations": {"neontenants.io/paused": None}}}
         )
+        awake = await stage.me.until_ready("suspended")
+        assert condition(awake, "Available")["status"] == "True"
+    else:
+        held = await stage.me.tenant("suspended")
+        assert condition(held, "Ready")["reason"] == "Suspended"
     await stage.begone("suspended")
 
 

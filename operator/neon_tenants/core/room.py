@@ -1,7 +1,8 @@
 """Room in a tier: who of a namespace comes before whom, where a tier takes only so many.
 
 Nothing that decides here is a tenant's to write, except that our finalizer can be brought along when a
-resource is created: it moves a tenant forward among those that wait, and never past one that is in.
+resource is created: it moves a tenant forward among those that wait, and never past one that is in
+(docs/decisions/0034-places-in-a-tier.md).
 """
 
 from __future__ import annotations
