@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import httpx
 
-from cluster import Cluster, Object
+from cluster import Cluster, Object, RefusedError
 from neon_sandbox.child import Child
 from neon_sandbox.controlplane import ControlPlane
 from neon_sandbox.installation import kubectl
@@ -150,7 +150,11 @@ class Kubelet:
         found = deployment.get("status", {})
         if all(found.get(key, 0) == value for key, value in status.items() if key != "conditions"):
             return
-        await self._cluster.patch("Deployment", self._name, {"status": status}, subresource="/status")
+        try:
+            await self._cluster.patch("Deployment", self._name, {"status": status}, subresource="/status")
+        except RefusedError as error:
+            if error.status != 404:  # it was deleted meanwhile
+                raise
 
     async def _is_ready(self, deployment: Object) -> bool:
         """What the container's readiness probe answers."""

@@ -43,7 +43,9 @@ class Sweep:
 
     async def all(self, cases: Sequence[Case], references: Mapping[str, Run]) -> None:
         """Plays them all; what is wrong stands in `failed`."""
-        await asyncio.gather(*(self._one(case, references[case.workload]) for case in cases))
+        async with asyncio.TaskGroup() as group:
+            for case in cases:
+                group.create_task(self._one(case, references[case.workload]))
         assert not self.failed, f"{len(self.failed)} of {len(cases)} cases failed:\n" + "\n".join(self.failed)
 
     async def _one(self, case: Case, reference: Run) -> None:
@@ -68,9 +70,9 @@ def sweep(plane: ControlPlane, postgres: PostgresServer, tmp_path: Path) -> Swee
 @pytest.mark.proves("F01", "F03", "F04", "F10", "F11", "F12", "F30", "F31")
 @pytest.mark.timeout(400)
 async def test_a_fault_at_a_write_changes_nothing_but_time(sweep: Sweep) -> None:
-    references = dict(
-        zip(WORKLOADS, await asyncio.gather(*(sweep.reference(name) for name in WORKLOADS)), strict=True)
-    )
+    async with asyncio.TaskGroup() as group:
+        tasks = {name: group.create_task(sweep.reference(name)) for name in WORKLOADS}
+    references = {name: task.result() for name, task in tasks.items()}
     cases = sampled({name: occurrences(reference.requests) for name, reference in references.items()})
     assert all(cases.values())
     assert {case.mode for several in cases.values() for case in several} == set(Mode)

@@ -85,6 +85,7 @@ async def test_an_override_that_comes_later_leaves_what_is_applied(running: Scen
     await running.cluster.until_ready()
 
 
+@pytest.mark.proves("T3")
 async def test_a_tier_is_only_for_namespaces_with_its_labels(running: Scene) -> None:
     selector = {"namespaceSelector": {"matchLabels": {"plan": "paid"}}}
     await running.create_tier("paid", {**example_tier("free"), **selector})
@@ -96,6 +97,7 @@ async def test_a_tier_is_only_for_namespaces_with_its_labels(running: Scene) -> 
     await running.cluster.until_ready()
 
 
+@pytest.mark.proves("T4")
 async def test_a_full_tier_takes_no_more_and_the_oldest_stay(running: Scene) -> None:
     await running.create_tier("small", {**example_tier("free"), "maxTenantsPerNamespace": 1})
     await running.create("first", tier="small")
@@ -148,6 +150,7 @@ async def test_an_immutable_field_that_was_changed_around_the_api_server_is_not_
 # --- Neon's key and Neon itself ----------------------------------------------------------------------
 
 
+@pytest.mark.proves("T17")
 async def test_a_wrong_key_is_told_and_a_right_one_heals_without_a_restart(scene: Scene) -> None:
     scene.key_file.write_text("napi_wrong")
     operator = await scene.start_operator()
@@ -170,6 +173,7 @@ async def test_a_missing_key_file_is_told_and_healed(scene: Scene) -> None:
     await scene.cluster.until_ready()
 
 
+@pytest.mark.proves("T17")
 async def test_a_revoked_key_loses_nothing_and_is_not_knocked_with(running: Scene) -> None:
     await running.create()
     await running.cluster.until_ready()

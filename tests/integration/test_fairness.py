@@ -51,7 +51,7 @@ async def alone(scene: Scene, cluster: Cluster) -> None:
     await cluster.create(manifest)
 
 
-@pytest.mark.proves("F65")
+@pytest.mark.proves("F65", "T4")
 async def test_a_namespace_that_creates_a_thousand_tenants_does_not_delay_another(
     unconnected: Scene, quiet: Cluster
 ) -> None:

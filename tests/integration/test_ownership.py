@@ -224,7 +224,7 @@ async def test_bystanders_with_names_like_ours_are_never_touched(running: Scene)
     assert sorted(p["name"] for p in running.projects()) == sorted(near[:64] for near in names)
 
 
-@pytest.mark.proves("I2", "I7")
+@pytest.mark.proves("I2", "I7", "T1")
 async def test_a_stranger_in_the_place_of_the_recorded_project_is_not_deleted(running: Scene) -> None:
     """Somebody with rights on the status writes another project's id into it."""
     await running.create()
@@ -376,7 +376,7 @@ async def test_an_old_resource_without_an_id_whose_project_was_deleted_gets_no_e
     assert running.projects() == []
 
 
-@pytest.mark.proves("F53")
+@pytest.mark.proves("F53", "T1")
 async def test_an_intent_of_an_unknown_form_is_respected(running: Scene) -> None:
     """A newer version of us may have written it."""
     manifest = running.manifest()
@@ -386,6 +386,7 @@ async def test_an_intent_of_an_unknown_form_is_respected(running: Scene) -> None
     assert running.requests("POST", "/projects") == 0
 
 
+@pytest.mark.proves("T1")
 async def test_a_copied_intent_of_another_resource_means_nothing(running: Scene) -> None:
     await running.create("one")
     one = await running.cluster.until_ready("one")

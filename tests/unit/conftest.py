@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 settings.register_profile(
     "default",
@@ -13,5 +13,11 @@ settings.register_profile(
 )
 settings.register_profile(
     "thorough", parent=settings.get_profile("default"), max_examples=20_000, derandomize=False
+)
+settings.register_profile(
+    "mutants",  # tests/mutation asks only whether it fails, not for the smallest example
+    parent=settings.get_profile("default"),
+    max_examples=50,
+    phases=(Phase.explicit, Phase.generate),
 )
 settings.load_profile("default")

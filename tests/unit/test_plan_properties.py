@@ -134,6 +134,12 @@ TENANTS = [
     for deleting in (False, True)
     for finalizers in ((), (names.FINALIZER,))
 ]
+UNREAD = (
+    frozenset[str](),
+    frozenset[str](),
+    frozenset({"state"}),
+    frozenset({"deletionProtection", "deletionPolicy"}),
+)
 STATUSES = [
     a.tenant().status,
     *(
@@ -152,6 +158,7 @@ def worlds(draw: st.DrawFn) -> Observed:
         draw(st.sampled_from(TENANTS)),
         annotations={**draw(wishes), **draw(st.sampled_from(INTENTS))},
         status=draw(st.sampled_from(STATUSES)),
+        unread=draw(st.sampled_from(UNREAD)),
     )
     return a.observed(
         tenant=tenant,
@@ -213,6 +220,15 @@ def test_no_write_without_a_fresh_and_complete_look(world: Observed) -> None:
 def test_a_paused_tenant_is_never_touched(world: Observed) -> None:
     if world.tenant.paused:
         assert not isinstance(plan.next_step(world), WRITES)
+
+
+@pytest.mark.proves("F41", "F64")
+@given(worlds())
+def test_where_the_spec_is_not_understood_nothing_is_changed_and_nothing_deleted(world: Observed) -> None:
+    if world.tenant.unread and not world.tenant.deleting:
+        assert not isinstance(plan.next_step(world), WRITES)
+    if world.tenant.unread & {"deletionPolicy", "deletionProtection"}:
+        assert not isinstance(plan.next_step(world), DeleteProject)
 
 
 @pytest.mark.proves("F64", "I2")

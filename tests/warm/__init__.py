@@ -102,6 +102,7 @@ async def start(
 ) -> Child:
     """As `Child.start`, for the operator's program; `before` names a module to import before it."""
     assert Path(argv[0]).name == PROGRAM
+    await asyncio.to_thread(log.touch)  # who reads it may come before the process opens it
     pid = _nursery().ask(
         fork=[str(word) for word in argv[1:]], log=str(log), env=dict(env), cwd=str(cwd), before=before
     )

@@ -91,6 +91,11 @@ class Emulator:
         return self._world.keys.first
 
     @property
+    def issued(self) -> frozenset[str]:
+        """Every key and password that it ever gave out: what nobody may find where it does not belong."""
+        return frozenset({*self._world.keys.issued, *self._world.names.passwords})
+
+    @property
     def organization_id(self) -> str:
         """The one organization of the account."""
         return ORGANIZATION_ID

@@ -13,6 +13,8 @@ class Keys:
     def __init__(self, first: str | None = None, *, made: Callable[[str], None] = lambda _key: None) -> None:
         self._made = made
         self._keys = [first or self._new()]
+        self.issued = set(self._keys)
+        """All that were ever valid."""
         made(self._keys[0])
 
     @property
@@ -24,6 +26,7 @@ class Keys:
         """Makes one more."""
         key = self._new()
         self._keys.append(key)
+        self.issued.add(key)
         self._made(key)
         return key
 
