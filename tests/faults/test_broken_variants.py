@@ -75,7 +75,7 @@ async def told(
         await scene.create_tier("free")
         await variant.story(Telling(scene, module))
         await scene.stop_operators()
-        return await verdict(scene)
+        return await verdict(scene, reported=module is None and not variant.forgiven)
 
 
 _shipped: dict[Story, Verdict] = {}

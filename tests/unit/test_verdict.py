@@ -577,6 +577,7 @@ def test_states_and_faults_are_told_and_several_runs_are_one(tmp_path: Path) -> 
     assert len(total.states) == 5
     assert total.facts["resources"] == 2
     assert total.ok
+    assert Verdict.of(json.loads(json.dumps(total.data()))) == total
 
 
 def test_the_program_prints_a_table_and_a_line_of_json(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
