@@ -11,6 +11,7 @@ import pytest
 from neon_sandbox import installation
 from neon_sandbox.controlplane import ControlPlane, prepare
 from neon_sandbox.emulator.postgres.server import PostgresServer
+from run_report import RunReport
 from scene import SWEEPING, Scene, playing
 
 
@@ -65,3 +66,8 @@ async def sweeping(unconnected: Scene) -> Scene:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """A case of the fault sweep, or a seed, that a failure has named."""
     parser.addoption("--replay", default="", help="the case that test_replay plays again")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What the tests' verdicts come to together is printed at the end."""
+    config.pluginmanager.register(RunReport(), "run_report")

@@ -4,18 +4,38 @@ from __future__ import annotations
 
 import json
 import uuid
+from typing import Final
 
 from scene import Scene
 from verdict import Verdict, judge
 from waiting import until
 
+_run: Final[list[Verdict]] = []
+"""All that this process judged for the run's report."""
 
-async def verdict(scene: Scene, *, at_rest: bool = True) -> Verdict:
-    """What can be counted so far. Stop the operators before, or they go on meanwhile."""
+
+async def verdict(scene: Scene, *, at_rest: bool = True, reported: bool = True) -> Verdict:
+    """What can be counted so far. Stop the operators before, or they go on meanwhile.
+
+    It goes into the report at the end of the run, unless it is not to be `reported`: of a broken operator.
+    """
     if at_rest:
         await scene.until_idle()
     await _until_written(scene)
-    return judge(scene.folder, namespace=scene.namespace, at_rest=at_rest)
+    found = judge(scene.folder, namespace=scene.namespace, at_rest=at_rest)
+    if reported:
+        report(found)
+    return found
+
+
+def report(found: Verdict) -> None:
+    """Puts a verdict into the report at the end of the run."""
+    _run.append(found)
+
+
+def run() -> Verdict | None:
+    """The verdict on all that this process judged; None where it judged nothing."""
+    return Verdict.total(_run) if _run else None
 
 
 async def _until_written(scene: Scene) -> None:

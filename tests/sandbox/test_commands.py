@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 from click.testing import CliRunner
 
@@ -95,6 +97,28 @@ def test_the_emulator_alone_says_where_it_is_and_ends_on_sigterm(tmp_path: Path)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_emulator_appends_what_took_effect_to_its_journal(tmp_path: Path) -> None:
+    journal, key = tmp_path / "journal", tmp_path / "key"
+    for name in ("one", "two"):
+        options = ("--postgres", "none", "--journal", str(journal), "--api-key-file", str(key))
+        with command("emulator", *options, temporary=tmp_path) as process:
+            address = re.search(r"http://\S+/api/v2", read_until(process, "Ends with Ctrl-C"))
+            assert address is not None
+            headers = {"authorization": f"Bearer {key.read_text().strip()}"}
+            body = {"project": {"name": name}}
+            answer = httpx.post(f"{address[0]}/projects", json=body, headers=headers, trust_env=False)
+            assert answer.is_success
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=30) == 0
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert [(line["event"], line["name"]) for line in lines] == [
+        ("project_created", "one"),
+        ("project_created", "two"),
+    ]
+    assert "npg_" not in journal.read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["journal", "key"]
 
 
 def test_the_control_plane_alone_writes_its_kubeconfig_and_removes_it(tmp_path: Path) -> None:

@@ -297,7 +297,24 @@ def an_empty_start_is_asked_for(run: Run) -> None:
     run.created()
 
 
+def an_earlier_project_is_bound_again_and_then_deleted(run: Run) -> None:
+    """Its earlier resource, whose finalizer somebody took away, never wanted it deleted."""
+    kept: dict[str, Any] = {"ready": ("True", "Provisioned"), "available": "True", "project": "p1"}
+    run.tenant("create", PERSON, finalizers=[FINALIZER], ready=("Unknown", "Pending"), uid=OTHER_UID)
+    run.created(name=OLD_NAME, uid=OTHER_UID)
+    run.tenant(finalizers=[FINALIZER], uid=OTHER_UID, **kept)
+    run.tenant("patch", PERSON, finalizers=[], uid=OTHER_UID, **kept)
+    run.write("tenantdatabases", "delete", PERSON, {"kind": "Status", "details": {"uid": OTHER_UID}})
+    run.tenant("create", PERSON, finalizers=[], ready=("Unknown", "Pending"))
+    run.tenant(finalizers=[FINALIZER], **kept)
+    run.neon("project_renamed", before=OLD_NAME, name=NAME)
+    run.marked()
+    run.neon("project_deleted", name=NAME)
+    run.released()
+
+
 WELL: dict[str, Change] = {
+    "an earlier project is bound again and then deleted": an_earlier_project_is_bound_again_and_then_deleted,
     "nothing at all": lambda _: None,
     "a whole life": whole_life,
     "a duplicate is removed": a_duplicate_is_removed,
@@ -560,6 +577,7 @@ def test_states_and_faults_are_told_and_several_runs_are_one(tmp_path: Path) -> 
     assert len(total.states) == 5
     assert total.facts["resources"] == 2
     assert total.ok
+    assert Verdict.of(json.loads(json.dumps(total.data()))) == total
 
 
 def test_the_program_prints_a_table_and_a_line_of_json(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

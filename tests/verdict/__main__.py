@@ -9,7 +9,6 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from verdict import NoEvidenceError, Verdict, judge
@@ -41,22 +40,7 @@ def report(verdict: Verdict) -> str:
     ]
     if verdict.problems:
         parts.append("\n".join(verdict.problems))
-    return "\n\n".join([*parts, as_json(verdict)])
-
-
-def as_json(verdict: Verdict) -> str:
-    """All that was counted, on one line."""
-    return json.dumps(
-        {
-            "ok": verdict.ok,
-            "counts": dict(verdict.counts),
-            "faults": dict(verdict.faults),
-            "facts": dict(verdict.facts),
-            "states_visited": len(verdict.states),
-            "states": [asdict(state) for state in sorted(verdict.states)],
-            "problems": verdict.problems,
-        }
-    )
+    return "\n\n".join([*parts, json.dumps(verdict.data())])
 
 
 def _table(head: str, rows: Mapping[str, int]) -> str:

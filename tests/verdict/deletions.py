@@ -79,13 +79,14 @@ def _acts(evidence: Evidence, kind: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _recorders(evidence: Evidence, project_id: str, moment: float) -> list[Life]:
-    """The resources whose status names the project at this moment, or did at their end."""
+    """The resources whose status names the project; where none of them lives, those that did at their end."""
     found = []
     for life in evidence.tenants.values():
         begun = [version for version in life.versions if version.received <= moment]
         if begun and begun[-1].status.get("projectId") == project_id:
             found.append(life)
-    return found
+    # One that was bound again is no matter of its earlier resource's.
+    return [life for life in found if life.gone is None or moment <= life.gone[1]] or found
 
 
 def _permits(evidence: Evidence, life: Life, moment: float) -> bool:

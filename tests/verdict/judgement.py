@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from verdict import availability, deletions, doubles, status, witnesses
 from verdict.evidence import Evidence, read
@@ -47,6 +47,24 @@ class Verdict:
     def ok(self) -> bool:
         """Whether every zero is one."""
         return not any(self.counts.values())
+
+    def data(self) -> dict[str, Any]:
+        """As JSON takes it; `of` reads it back."""
+        return {
+            "ok": self.ok,
+            "counts": dict(self.counts),
+            "faults": dict(self.faults),
+            "facts": dict(self.facts),
+            "states_visited": len(self.states),
+            "states": [asdict(state) for state in sorted(self.states)],
+            "problems": self.problems,
+        }
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Self:
+        """The verdict that `data` told."""
+        states = frozenset(status.State(**state) for state in data["states"])
+        return cls(data["counts"], data["facts"], data["faults"], states, data["problems"])
 
     @classmethod
     def total(cls, verdicts: Iterable[Self]) -> Self:
