@@ -8,7 +8,7 @@ export K8S_VERSION
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools test chaos demo bench lint format crds charts manifests permissions released sbom \
+.PHONY: help setup tools test chaos model demo bench lint format crds charts manifests permissions released sbom \
   pages docs conformance lock clean
 
 help: ## this list
@@ -39,6 +39,9 @@ test: $(READY) ## all tests, on a real control plane and a real PostgreSQL
 chaos: $(READY) ## the tests that take minutes: a thousand tenants, a whole minute of Neon's limit
 	$(BIN)/neon-sandbox prepare
 	$(BIN)/pytest -q -n $(WORKERS) -m long --ignore tests/unit tests
+
+model: $(READY) ## the protocol explored, and each broken variant of it: MODEL="--long --trace"
+	PYTHONPATH=tests $(BIN)/python -m model $(MODEL)
 
 demo: $(READY) ## the whole story in a minute, on this machine
 	$(BIN)/neon-sandbox prepare
@@ -78,7 +81,7 @@ sbom: $(READY) ## the software bill of materials, as dist/sbom.cdx.json
 	@mkdir -p dist
 	@PYTHON=$(BIN)/python image/sbom.sh dist/sbom.cdx.json && echo "Written to dist/sbom.cdx.json"
 
-pages: $(READY) ## regenerates docs/api.md and docs/troubleshooting.md from operator/neon_tenants/api
+pages: $(READY) ## regenerates docs/api.md, docs/troubleshooting.md and docs/guarantees.md from code and tests
 	PYTHONPATH=. $(BIN)/python -m generators.pages
 
 docs: $(READY) ## the documentation as a site, in build/site

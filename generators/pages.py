@@ -5,14 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from generators import api_reference, troubleshooting
+from generators import api_reference, guarantees, troubleshooting
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
 
 
 def pages() -> dict[str, str]:
     """File name -> text."""
-    return {"api.md": api_reference.page(), "troubleshooting.md": troubleshooting.page()}
+    return {
+        "api.md": api_reference.page(),
+        "guarantees.md": guarantees.page(),
+        "troubleshooting.md": troubleshooting.page(),
+    }
 
 
 if __name__ == "__main__":

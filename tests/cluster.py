@@ -24,6 +24,7 @@ _PATHS: Final = {
     "Namespace": "/api/v1/namespaces",
     "Pod": "/api/v1/namespaces/{namespace}/pods",
     "Deployment": "/apis/apps/v1/namespaces/{namespace}/deployments",
+    "ConfigMap": "/api/v1/namespaces/{namespace}/configmaps",
     "Event": "/apis/events.k8s.io/v1/namespaces/{namespace}/events",
 }
 

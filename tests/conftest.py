@@ -60,3 +60,8 @@ async def sweeping(unconnected: Scene) -> Scene:
     await unconnected.create()
     await unconnected.cluster.until_ready()
     return unconnected
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """A case of the fault sweep, or a seed, that a failure has named."""
+    parser.addoption("--replay", default="", help="the case that test_replay plays again")

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import aiohttp
 from aiohttp import web
@@ -84,6 +84,10 @@ class Traffic:
                     file.write(json.dumps(line) + "\n")
         return request, mode
 
+    async def spoiled(self) -> bool:
+        """Whether a fault has happened."""
+        return bool(self.injected)
+
     def writes(self) -> list[str]:
         """The kinds of the writes so far, in order."""
         return [request.kind for request in self.requests if request.is_write]
@@ -97,6 +101,7 @@ class Wire:
         self._target = target
         self._session = session
         self._traffic = traffic
+        self._passing: set[asyncio.Task[Any]] = set()
         self.record: list[Exchange] | None = None
         """Every exchange, where somebody wants to read them."""
         self.url = ""
@@ -126,9 +131,20 @@ class Wire:
             try:
                 yield wire
             finally:
+                # A watch would be passed on for ever.
+                for task in wire._passing:
+                    task.cancel()
+                await asyncio.gather(*wire._passing, return_exceptions=True)
                 await runner.cleanup()
 
     async def _pass(self, request: web.Request) -> web.StreamResponse:
+        task = asyncio.current_task()
+        assert task is not None
+        self._passing.add(task)
+        task.add_done_callback(self._passing.discard)
+        return await self._meet(request)
+
+    async def _meet(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         watches = request.query.get("watch") in ("true", "1")
         told, mode = self._traffic.arrives(self._name, request.method, request.path, watches=watches)
@@ -199,10 +215,13 @@ class Wire:
         async with self._asked(request, body) as upstream:
             headers = {key: value for key, value in upstream.headers.items() if key.lower() not in HOP_BY_HOP}
             response = web.StreamResponse(status=upstream.status, headers=headers)
-            await response.prepare(request)
-            async for chunk in upstream.content.iter_any():
-                await response.write(chunk)
-            await response.write_eof()
+            try:
+                await response.prepare(request)
+                async for chunk in upstream.content.iter_any():
+                    await response.write(chunk)
+                await response.write_eof()
+            except ConnectionResetError:
+                pass  # who asked is gone: killed, or done with its watch
             return response
 
     def _asked(self, request: web.Request, body: bytes) -> aiohttp.client._RequestContextManager:

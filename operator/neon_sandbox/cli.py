@@ -113,11 +113,22 @@ def controlplane(kubeconfig: Path, k8s_version: str | None) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Read if it exists, otherwise made. Left out: a temporary file, whose name is printed.",
 )
-def emulator(port: int, postgres: str | None, plan: PlanName, api_key_file: Path | None) -> None:
+@click.option(
+    "--journal",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Append what took effect (projects made, renamed, deleted; logins) to this file, as JSON lines.",
+)
+def emulator(
+    port: int, postgres: str | None, plan: PlanName, api_key_file: Path | None, journal: Path | None
+) -> None:
     """Run Neon's API over a real PostgreSQL until Ctrl-C."""
     folder = None if postgres in (None, "none") else Path(str(postgres))
     chosen = foreground.Options(
-        port=port, postgres="none" if postgres == "none" else folder, plan=plan, api_key_file=api_key_file
+        port=port,
+        postgres="none" if postgres == "none" else folder,
+        plan=plan,
+        api_key_file=api_key_file,
+        journal=journal,
     )
     sys.exit(foreground.run(chosen))
 

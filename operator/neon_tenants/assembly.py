@@ -274,6 +274,7 @@ def _reconciler(ground: _Ground, *, pauses: Pauses, brake: Brake, rollouts: Roll
         performer=performer,
         memory=ground.memory,
         tier=ground.roster.tier,
+        claims=ground.roster.claims,
         admits=rollouts.admits,
         pause=pauses.of,
         brake=brake.held,

@@ -82,6 +82,8 @@ class Triggers:
         if before is not None and before.applied is None and record.ready is ConditionStatus.TRUE:
             self._became_ready(record)
         self._roster.put(record)
+        if record.applied is not None and record.applied.name == record.tier:
+            self._memory.let_in(record.uid, None)  # now the roster knows
         self._rollouts.note(tenant.spec.tier)
         tier = self._roster.tier(tenant.spec.tier)
         # Who only waits for its tier's rollout is put on the queue by that.
@@ -108,11 +110,39 @@ class Triggers:
         is_new = self._roster.tier(name) is None
         if kind == "DELETED":
             self._roster.drop_tier(name)
-        elif not self._roster.put_tier(parse_tier(body)):
-            return
+        else:
+            try:
+                tier = parse_tier(body)
+            except ValidationError:
+                logger.warning("A DatabaseTier of another version is left as it was.", extra={"tier": name})
+                return
+            if not self._roster.put_tier(tier):
+                return
         for key in self._roster.tenants_of(name):
             if is_new or not self._waits_for_rollout(key):
                 self._queue.add(key, Lane.ROLLOUT)
+
+    def listed(self, kind: str, body: Mapping[str, Any]) -> None:
+        """An object of this kind stands in a list that was read beside the watch.
+
+        It counts where no event has told of it, or only of an older state.
+        """
+        metadata = body["metadata"]
+        match kind:
+            case names.TENANT_DATABASES:
+                known = self._roster.record(Key(metadata["namespace"], metadata["name"]))
+                if known is None or known.version < int(metadata["resourceVersion"]):
+                    self.tenant(None, body)
+            case names.DATABASE_TIERS:
+                tier = self._roster.tier(metadata["name"])
+                if tier is None or int(tier.resource_version) < int(metadata["resourceVersion"]):
+                    self.tier(None, body)
+            case names.FLEET_OPERATIONS:
+                self.operation(None, body)
+
+    def unlisted_tier(self, name: str) -> None:
+        """A tier that was known before a list began does not stand in it."""
+        self.tier("DELETED", {"metadata": {"name": name}})
 
     def _waits_for_rollout(self, key: Key) -> bool:
         record = self._roster.record(key)

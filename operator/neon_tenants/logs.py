@@ -1,33 +1,18 @@
-"""Logs: JSON lines on stderr, redacted before they are written.
-
-We never log a secret in the first place; the redaction is the second line, for libraries and mistakes.
-"""
+"""Logs: JSON lines on stderr, redacted before they are written."""
 
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from datetime import datetime
 from typing import Final, TextIO
 
 from pythonjsonlogger.json import JsonFormatter
 
-REDACTED: Final = "[redacted]"
-
-# Neon's passwords and API keys have prefixes; a URI's user info and a bearer header are known by form.
-_SECRETS: Final = re.compile(
-    r"\b(?:npg|napi)_\w+|(?<=://)[^\s/@:\"']+:[^\s@\"']+(?=@)"
-    r"|(?<=[Bb]earer )[^\s\"',]+|(?<=password=)[^\s&\"']+"
-)
+from neon_tenants.redaction import redact
 
 # httpx logs whole URLs at INFO; Kopf logs whole objects at DEBUG and every handler call at INFO.
 _QUIET: Final = ("httpx", "httpcore", "kopf", "asyncio", "aiohttp", "kubernetes")
-
-
-def redact(text: str) -> str:
-    """The text without what looks like a password, a key, or a login in a URI."""
-    return _SECRETS.sub(REDACTED, text)
 
 
 class RedactingFormatter(JsonFormatter):

@@ -18,6 +18,7 @@ class Memory:
     def __init__(self) -> None:
         self._entries: dict[str, Knowledge] = {}
         self._notes: dict[str, Note] = {}
+        self._let_in: dict[str, str] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -37,6 +38,21 @@ class Memory:
         """Drops what is known, as when the tenant is gone."""
         self._entries.pop(uid, None)
         self._notes.pop(uid, None)
+        self._let_in.pop(uid, None)
+
+    def let_in(self, uid: str, tier: str | None) -> None:
+        """Notes that the tenant has a place in a tier, or with None in no tier.
+
+        Noted until the watch has told that its status says so: until then nobody else could know.
+        """
+        if tier is None:
+            self._let_in.pop(uid, None)
+        else:
+            self._let_in[uid] = tier
+
+    def is_let_in(self, uid: str, tier: str) -> bool:
+        """Whether the tenant was given a place in this tier."""
+        return self._let_in.get(uid) == tier
 
     def note(self, uid: str) -> Note:
         """What was left for the tenant's next pass."""

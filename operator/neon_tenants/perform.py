@@ -12,9 +12,10 @@ from functools import singledispatchmethod
 from typing import Any, Final
 
 from neon_tenants.api import names
+from neon_tenants.api.conditions import Reason
 from neon_tenants.core import secret as core_secret
 from neon_tenants.core import steps
-from neon_tenants.core.failure import Done
+from neon_tenants.core.failure import Done, Failure
 from neon_tenants.core.intent import Attempt, Intent, Sent, decode, sight
 from neon_tenants.core.marker import Certificate
 from neon_tenants.core.observed import Lookup, Observed
@@ -145,6 +146,7 @@ class Performer:
         delay = FAILED_POLL if failed else min(FIRST_POLL * 2**knowledge.polls, MAX_POLL)
         return self._remember(
             observed,
+            project_id=step.project_id,
             operations=pending,
             polls=knowledge.polls + 1,
             poll_at=self._clock() + delay,
@@ -205,7 +207,7 @@ class Performer:
             raise
         lookup = _looked_up(observed).with_project(created.project)
         observed = replace(observed, lookup=lookup, endpoints=created.endpoints)
-        observed = self._started(observed, created.operations)
+        observed = self._started(observed, created.project.id, created.operations)
         return self._remember(
             observed,
             attempt=replace(attempt, sent=Sent.DONE),
@@ -225,13 +227,13 @@ class Performer:
             # Not ours any more: its operations are none that we wait for.
             return replace(observed, lookup=_looked_up(observed).with_project(project))
         lookup = _looked_up(observed).with_project(project)
-        return self._started(replace(observed, lookup=lookup), operations)
+        return self._started(replace(observed, lookup=lookup), step.project_id, operations)
 
     @perform.register
     async def _update_project(self, step: steps.UpdateProject, observed: Observed) -> Observed:
         project, operations = await self._neon.update_project(step.project_id, step.limits)
         lookup = _looked_up(observed).with_project(project)
-        observed = self._started(replace(observed, lookup=lookup), operations)
+        observed = self._started(replace(observed, lookup=lookup), step.project_id, operations)
         return self._taken(observed, project_differences(step.limits, project))
 
     @perform.register
@@ -244,12 +246,16 @@ class Performer:
             disabled=step.disabled,
         )
         endpoints = tuple(changed if e.id == changed.id else e for e in observed.endpoints or ())
-        observed = self._started(replace(observed, endpoints=endpoints), operations)
+        observed = self._started(replace(observed, endpoints=endpoints), step.project_id, operations)
         return self._taken(observed, compute_differences(step.compute, changed.compute))
 
     @perform.register
     async def _delete_project(self, step: steps.DeleteProject, observed: Observed) -> Observed:
-        await self._neon.delete_project(step.project_id)
+        if not await self._neon.delete_project(step.project_id):
+            # A list that began after the deletion shows it still: its next look must not come at once.
+            reason = Reason.DELETING if observed.tenant.deleting else Reason.UPDATING
+            message = "The project is deleted, and Neon's list still shows it. It is looked at again."
+            raise NeonError(Failure(reason, message, Done.NO))
         # Gone only when a list says so (protocol, rule 10).
         return replace(observed, lookup=None)
 
@@ -287,11 +293,16 @@ class Performer:
         self._memory.keep(observed.tenant.uid, knowledge)
         return replace(observed, knowledge=knowledge)
 
-    def _started(self, observed: Observed, operations: Iterable[Operation]) -> Observed:
+    def _started(self, observed: Observed, project_id: str, operations: Iterable[Operation]) -> Observed:
         """Notes the operations that a request started, to be looked at after a moment."""
         running = (*(observed.knowledge.operations or ()), *_running(operations))
         return self._remember(
-            observed, operations=running, polls=0, poll_at=self._clock() + FIRST_POLL, failed=None
+            observed,
+            project_id=project_id,
+            operations=running,
+            polls=0,
+            poll_at=self._clock() + FIRST_POLL,
+            failed=None,
         )
 
     def _taken(self, observed: Observed, differing: frozenset[str]) -> Observed:

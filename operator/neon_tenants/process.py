@@ -53,8 +53,9 @@ async def run(settings: Settings, *, stop: asyncio.Event) -> None:
                 metrics=operator.metrics.render,
             )
         )
-        chores = await stack.enter_async_context(_chores(operator))
-        watch = asyncio.create_task(_watch(operator, stop))
+        triggers = _triggers(operator)
+        chores = await stack.enter_async_context(_chores(operator, triggers))
+        watch = asyncio.create_task(_watch(operator, triggers, stop))
         await asyncio.wait({watch, *chores}, return_when=asyncio.FIRST_COMPLETED)
         for task in (watch, *chores):
             if task.done():
@@ -64,9 +65,8 @@ async def run(settings: Settings, *, stop: asyncio.Event) -> None:
     logger.info("The operator has stopped.")
 
 
-async def _watch(operator: Operator, stop: asyncio.Event) -> None:
-    """Lets Kopf watch; starts it again when its watch breaks for good."""
-    triggers = handlers.Triggers(
+def _triggers(operator: Operator) -> handlers.Triggers:
+    return handlers.Triggers(
         queue=operator.queue,
         roster=operator.roster,
         memory=operator.memory,
@@ -74,6 +74,10 @@ async def _watch(operator: Operator, stop: asyncio.Event) -> None:
         became_ready=lambda record: operator.metrics.became_ready(time.time() - record.created),
         rollouts=operator.rollouts,
     )
+
+
+async def _watch(operator: Operator, triggers: handlers.Triggers, stop: asyncio.Event) -> None:
+    """Lets Kopf watch; starts it again when its watch breaks for good."""
     namespaces = operator.settings.watch_namespaces
     while not stop.is_set():
         if not await _cluster_is_ready(operator, stop):
@@ -199,8 +203,9 @@ async def _read_all(operator: Operator) -> None:
 
 
 @asynccontextmanager
-async def _chores(operator: Operator) -> AsyncIterator[set[asyncio.Task[None]]]:
+async def _chores(operator: Operator, triggers: handlers.Triggers) -> AsyncIterator[set[asyncio.Task[None]]]:
     tasks = {
+        asyncio.create_task(_resync(operator, triggers)),
         asyncio.create_task(_watch_key(operator)),
         asyncio.create_task(_watch_history(operator)),
         asyncio.create_task(operator.rollouts.run()),
@@ -214,6 +219,30 @@ async def _chores(operator: Operator) -> AsyncIterator[set[asyncio.Task[None]]]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _resync(operator: Operator, triggers: handlers.Triggers) -> None:
+    """Lists what is watched once in the resync interval: what no event has told of.
+
+    Of tenants that are not there any more, their passes tell.
+    """
+    while True:
+        await asyncio.sleep(operator.settings.resync_interval * random.uniform(0.9, 1.0))  # noqa: S311 - jitter
+        if not operator.pulse.complete:
+            continue  # the watch is about to list by itself
+        tiers = {tier.name for tier in operator.roster.tiers()}
+        try:
+            for path in sorted(handlers.streams(operator.settings.watch_namespaces)):
+                kind = path.rpartition("/")[2]
+                async for body in operator.kube.items(f"list {kind}", path):
+                    triggers.listed(kind, body)
+                    if kind == names.DATABASE_TIERS:
+                        tiers.discard(body["metadata"]["name"])
+        except KubeError as error:
+            logger.warning("What is watched was not listed anew.", extra={"why": str(error)})
+            continue
+        for name in tiers:
+            triggers.unlisted_tier(name)
 
 
 async def _watch_key(operator: Operator) -> None:

@@ -7,13 +7,13 @@ function with the same argument.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 
 from neon_tenants.api import names
 from neon_tenants.api.conditions import Reason
 from neon_tenants.core import event as core_event
-from neon_tenants.core import plan
+from neon_tenants.core import plan, room
 from neon_tenants.core import secret as core_secret
 from neon_tenants.core import status as core_status
 from neon_tenants.core.again import Again
@@ -24,6 +24,8 @@ from neon_tenants.core.intent import IntentState, decode, sight
 from neon_tenants.core.key import Key
 from neon_tenants.core.knowledge import Knowledge
 from neon_tenants.core.observed import Lookup, Observed, Tenant, is_pending
+from neon_tenants.core.record import Record
+from neon_tenants.core.room import Claim
 from neon_tenants.core.status import Verdict
 from neon_tenants.core.steps import Leave, Rest, Wait
 from neon_tenants.kube.errors import ConflictError
@@ -53,6 +55,7 @@ class Reconciler:
         performer: Performer,
         memory: Memory,
         tier: Callable[[str], Tier | None],
+        claims: Callable[[str, str], Iterable[Record]],
         admits: Callable[[Tier, Key], bool],
         pause: Callable[[str], Awaitable[str | None]],
         brake: Callable[[Tenant, Tier | None], Awaitable[str | None]],
@@ -68,6 +71,7 @@ class Reconciler:
         self._performer = performer
         self._memory = memory
         self._tier = tier
+        self._claims = claims
         self._admits = admits
         self._pause = pause
         self._brake = brake
@@ -111,7 +115,7 @@ class Reconciler:
         tier = self._tier(tenant.spec.tier) or await self._tenants.tier(tenant.spec.tier)
         found = await self._secrets.get(namespace, tenant.secret_name)
         seen = decode(tenant.annotations.get(names.INTENT), tenant.uid)
-        knowledge = self._memory.of(tenant.uid)
+        knowledge = self._memory.of(tenant.uid).about(tenant.status.project_id)
         knowledge = replace(
             knowledge, sighting=sight(knowledge.sighting, seen, tenant.status.resolved_intent, now)
         )
@@ -124,7 +128,7 @@ class Reconciler:
             tenant=tenant,
             tier=tier,
             namespace_labels=await self._labels(tenant, tier),
-            older_tenants=await self._older(tenant, tier),
+            older_tenants=self._older(tenant, tier),
             secret=core_secret.state_of(found, uid=tenant.uid, name=name),
             knowledge=knowledge,
             note=self._memory.note(tenant.uid),
@@ -149,10 +153,26 @@ class Reconciler:
         asks = tier is not None and tier.spec.namespace_selector is not None
         return await self._namespaces.labels(tenant.namespace) if asks else None
 
-    async def _older(self, tenant: Tenant, tier: Tier | None) -> int | None:
-        limited = tier is not None and tier.spec.max_tenants_per_namespace is not None
-        new = not tenant.has_finalizer and not tenant.deleting
-        return await self._tenants.older_in_tier(tenant) if limited and new else None
+    def _older(self, tenant: Tenant, tier: Tier | None) -> int | None:
+        """Who comes before the tenant in a tier that takes only so many; it is let in with the same look.
+
+        No `await` in between: of many that are looked at in one moment, as many are let in as there is room.
+        """
+        most = None if tier is None else tier.spec.max_tenants_per_namespace
+        if tier is None or most is None:
+            self._memory.let_in(tenant.uid, None)
+            return None
+        if not room.asks(tenant):
+            return None
+        older = room.before(
+            self._claim(tenant, tier),
+            (self._claim(record, tier) for record in self._claims(tenant.namespace, tier.name)),
+        )
+        self._memory.let_in(tenant.uid, tier.name if older < most else None)
+        return older
+
+    def _claim(self, found: Tenant | Record, tier: Tier) -> Claim:
+        return Claim.of(found, tier.name, let_in=self._memory.is_let_in(found.uid, tier.name))
 
     async def _end(self, observed: Observed, pause: Rest | Wait | Leave) -> Again:
         """Tells the reader, drops what need not be remembered, and says when to look again."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
+from typing import TypeVar
 
 from neon_tenants.core.entitlement import Tier
 from neon_tenants.core.key import Key
 from neon_tenants.core.record import Record
+
+IndexT = TypeVar("IndexT", bound=Hashable)
 
 
 class Roster:
@@ -16,6 +19,7 @@ class Roster:
         self._tiers: dict[str, Tier] = {}
         self._records: dict[Key, Record] = {}
         self._tenants_of: dict[str, set[Key]] = {}
+        self._claims: dict[tuple[str, str], set[Key]] = {}
         self._marked: set[Key] = set()
 
     def __len__(self) -> int:
@@ -44,6 +48,8 @@ class Roster:
         self.drop(record.key)
         self._records[record.key] = record
         self._tenants_of.setdefault(record.tier, set()).add(record.key)
+        for tier in _claimed(record):
+            self._claims.setdefault((record.key.namespace, tier), set()).add(record.key)
         if record.marked is not None:
             self._marked.add(record.key)
 
@@ -52,10 +58,9 @@ class Roster:
         record = self._records.pop(key, None)
         if record is not None:
             self._marked.discard(key)
-            tenants = self._tenants_of[record.tier]
-            tenants.discard(key)
-            if not tenants:
-                del self._tenants_of[record.tier]
+            _discard(self._tenants_of, record.tier, key)
+            for tier in _claimed(record):
+                _discard(self._claims, (key.namespace, tier), key)
 
     def record(self, key: Key) -> Record | None:
         """The record of this tenant."""
@@ -80,3 +85,17 @@ class Roster:
     def tenants_of(self, tier: str) -> list[Key]:
         """The tenants that ask for a tier."""
         return list(self._tenants_of.get(tier, ()))
+
+    def claims(self, namespace: str, tier: str) -> list[Record]:
+        """The tenants of a namespace that ask for a tier, or still have it while they ask for another."""
+        return [self._records[key] for key in self._claims.get((namespace, tier), ())]
+
+
+def _claimed(record: Record) -> set[str]:
+    return {record.tier} if record.applied is None else {record.tier, record.applied.name}
+
+
+def _discard(index: dict[IndexT, set[Key]], entry: IndexT, key: Key) -> None:
+    index[entry].discard(key)
+    if not index[entry]:
+        del index[entry]

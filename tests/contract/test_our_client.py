@@ -75,8 +75,8 @@ async def play(client: NeonClient) -> None:
     await until(finished_all(client, project.id), "the project is changed")
     renamed, _ = await client.rename_project(project.id, a.MARKER.released_name)
     assert renamed.name == a.MARKER.released_name
-    await client.delete_project(project.id)
-    await client.delete_project("no-such-project-1")
+    assert await client.delete_project(project.id)
+    assert not await client.delete_project("no-such-project-1")
     assert (await client.list_projects(recoverable=True)).projects[0].id == project.id
     assert (await client.recover_project(project.id)).id == project.id
 

@@ -52,6 +52,7 @@ async def test_these_are_all_writes_of_a_life(scene: Scene) -> None:
         assert kinds(traffic) == DELETE
 
 
+@pytest.mark.proves("F01", "F03", "I1")
 @pytest.mark.parametrize("mode", KILLS, ids=["before", "after"])
 @pytest.mark.parametrize("kind", CREATE)
 async def test_a_create_that_is_killed_at_a_write_comes_to_the_same_end(
@@ -69,6 +70,7 @@ async def test_a_create_that_is_killed_at_a_write_comes_to_the_same_end(
         assert len(scene.projects(deleted=True)) == 0
 
 
+@pytest.mark.proves("F01", "F04", "I1")
 @pytest.mark.parametrize("mode", KILLS, ids=["before", "after"])
 @pytest.mark.parametrize("kind", DELETE)
 async def test_a_delete_that_is_killed_at_a_write_comes_to_the_same_end(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from cluster import Object
 from kstatus import kstatus
 
@@ -32,5 +34,6 @@ EXPECTED = {
 }
 
 
+@pytest.mark.proves("I6")
 async def test_kstatus_reads_every_state_right(states: dict[str, Object]) -> None:
     assert dict(zip(states, await kstatus(states.values()), strict=True)) == EXPECTED

@@ -51,6 +51,7 @@ async def config_maps(scene: Scene) -> set[str]:
     return {one["metadata"]["name"] for one in found["items"]}
 
 
+@pytest.mark.proves("T13")
 @pytest.mark.parametrize("policy", ["Foreground", "Background"])
 async def test_a_prune_is_braked_and_logins_work_until_it_is_released(scene: Scene, policy: str) -> None:
     await scene.start_operator(deletions_per_window=str(LIMIT))

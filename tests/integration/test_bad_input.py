@@ -27,6 +27,7 @@ async def test_an_unknown_tier_waits_for_its_tier(running: Scene) -> None:
     await running.cluster.until_ready()
 
 
+@pytest.mark.proves("F60")
 async def test_a_tier_that_is_deleted_leaves_its_tenants_as_they_are(running: Scene) -> None:
     await running.create()
     await running.cluster.until_ready()
@@ -61,6 +62,7 @@ REFUSALS: dict[str, tuple[str, dict[str, Any], str, str]] = {
 }
 
 
+@pytest.mark.proves("I14")
 @pytest.mark.parametrize(("tier", "spec", "reason", "words"), REFUSALS.values(), ids=REFUSALS.keys())
 async def test_what_the_tier_does_not_allow_is_told_and_neon_is_not_asked(
     running: Scene, tier: str, spec: dict[str, Any], reason: str, words: str
@@ -83,6 +85,7 @@ async def test_an_override_that_comes_later_leaves_what_is_applied(running: Scen
     await running.cluster.until_ready()
 
 
+@pytest.mark.proves("T3")
 async def test_a_tier_is_only_for_namespaces_with_its_labels(running: Scene) -> None:
     selector = {"namespaceSelector": {"matchLabels": {"plan": "paid"}}}
     await running.create_tier("paid", {**example_tier("free"), **selector})
@@ -94,6 +97,7 @@ async def test_a_tier_is_only_for_namespaces_with_its_labels(running: Scene) -> 
     await running.cluster.until_ready()
 
 
+@pytest.mark.proves("T4")
 async def test_a_full_tier_takes_no_more_and_the_oldest_stay(running: Scene) -> None:
     await running.create_tier("small", {**example_tier("free"), "maxTenantsPerNamespace": 1})
     await running.create("first", tier="small")
@@ -106,6 +110,7 @@ async def test_a_full_tier_takes_no_more_and_the_oldest_stay(running: Scene) -> 
     await running.cluster.until_ready("second")
 
 
+@pytest.mark.proves("F62")
 async def test_an_immutable_field_that_was_changed_around_the_api_server_is_not_followed(
     running: Scene,
 ) -> None:
@@ -145,6 +150,7 @@ async def test_an_immutable_field_that_was_changed_around_the_api_server_is_not_
 # --- Neon's key and Neon itself ----------------------------------------------------------------------
 
 
+@pytest.mark.proves("T17")
 async def test_a_wrong_key_is_told_and_a_right_one_heals_without_a_restart(scene: Scene) -> None:
     scene.key_file.write_text("napi_wrong")
     operator = await scene.start_operator()
@@ -167,6 +173,7 @@ async def test_a_missing_key_file_is_told_and_healed(scene: Scene) -> None:
     await scene.cluster.until_ready()
 
 
+@pytest.mark.proves("T17")
 async def test_a_revoked_key_loses_nothing_and_is_not_knocked_with(running: Scene) -> None:
     await running.create()
     await running.cluster.until_ready()
@@ -189,6 +196,7 @@ async def test_a_revoked_key_loses_nothing_and_is_not_knocked_with(running: Scen
     assert len(running.projects()) == 5
 
 
+@pytest.mark.proves("F25")
 @pytest.mark.parametrize("kind", ["503", "524", "hang"])
 async def test_an_outage_of_neon_is_told_and_survived(running: Scene, kind: str) -> None:
     running.neon.outage.begin(Outage.model_validate({"kind": kind, "seconds": 600}))
@@ -207,6 +215,7 @@ async def test_a_neon_that_is_not_there_is_told(scene: Scene) -> None:
     assert "could not be reached" in condition(tenant, "Ready")["message"]
 
 
+@pytest.mark.proves("F16", "I14")
 async def test_a_reached_plan_limit_is_told_and_healed(running: Scene) -> None:
     running.neon.knobs.projects_limit = 0
     await running.create()
@@ -218,6 +227,7 @@ async def test_a_reached_plan_limit_is_told_and_healed(running: Scene) -> None:
     assert len(running.projects()) == 1
 
 
+@pytest.mark.proves("F16")
 async def test_a_value_above_the_plan_is_told(running: Scene) -> None:
     running.neon.knobs.plan = "free"
     await running.create(tier="enterprise")
@@ -225,6 +235,7 @@ async def test_a_value_above_the_plan_is_told(running: Scene) -> None:
     assert "exceeds allowed maximum" in condition(tenant, "Ready")["message"]
 
 
+@pytest.mark.proves("F14")
 async def test_throttling_is_survived_without_a_second_project(running: Scene) -> None:
     running.neon.knobs.requests_per_second_per_route = 1
     for number in range(4):
@@ -234,6 +245,7 @@ async def test_throttling_is_survived_without_a_second_project(running: Scene) -
     assert len(running.projects()) == 4
 
 
+@pytest.mark.proves("F20", "I14")
 async def test_a_failed_operation_is_told_with_its_id(running: Scene) -> None:
     running.neon.knobs.operation_outcome = "failed"
     await running.create()
@@ -243,6 +255,7 @@ async def test_a_failed_operation_is_told_with_its_id(running: Scene) -> None:
     assert running.requests("POST", "/projects") == 1
 
 
+@pytest.mark.proves("F23")
 async def test_settings_that_neon_does_not_take_are_noted_and_asked_for_once(running: Scene) -> None:
     free = {**example_tier("free"), "historyRetention": "6h"}
     compute = {"minCU": 0.25, "maxCU": 0.25, "suspendAfter": "10m"}
@@ -278,6 +291,7 @@ async def test_without_crds_the_operator_waits_and_says_so(plane: ControlPlane, 
         await scene.stop_operators()
 
 
+@pytest.mark.proves("F50", "I1")
 async def test_two_operators_at_once_make_one_project_each(scene: Scene) -> None:
     await asyncio.gather(scene.start_operator(), scene.start_operator())
     names = [f"t{number}" for number in range(10)]

@@ -48,6 +48,7 @@ async def release(scene: Scene, name: str = "release", **spec: Any) -> Object:
     return await scene.operate(name, "ReleaseDeletions", **spec)
 
 
+@pytest.mark.proves("I3", "I7", "T13")
 async def test_more_deletions_than_the_limit_are_held_and_their_logins_work(scene: Scene) -> None:
     await scene.start_operator(**SETTINGS)
     await create_all(scene)
@@ -127,6 +128,7 @@ async def test_what_is_retained_is_not_counted(unconnected: Scene) -> None:
     assert len(unconnected.projects()) == len(NAMES)
 
 
+@pytest.mark.proves("T13")
 async def test_a_deleted_namespace_is_braked_too(unconnected: Scene) -> None:
     await unconnected.start_operator(**SETTINGS)
     await create_all(unconnected)

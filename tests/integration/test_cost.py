@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 
 import psycopg
+import pytest
 
 from neon_sandbox import installation
 from neon_sandbox.controlplane import Request
@@ -43,6 +44,7 @@ async def test_a_create_takes_three_writes_and_three_requests(unconnected: Scene
     }
 
 
+@pytest.mark.proves("I12")
 async def test_a_hundred_creates_at_once_take_three_writes_and_little_more_than_two_requests_each(
     unconnected: Scene,
 ) -> None:
@@ -77,6 +79,7 @@ async def test_a_tier_change_takes_one_write_and_a_delete_two(unconnected: Scene
     }
 
 
+@pytest.mark.proves("I10")
 async def test_at_rest_nothing_is_written_and_neon_is_asked_for_nothing_by_tenant(unconnected: Scene) -> None:
     await unconnected.start_operator(resync_interval="1")
     names = await crowd(unconnected, 5)
@@ -99,6 +102,7 @@ async def test_at_rest_nothing_is_written_and_neon_is_asked_for_nothing_by_tenan
     assert unconnected.requests(*LIST) <= 2  # the last from before the crowd, and one for all of it
 
 
+@pytest.mark.proves("F23", "I10", "I12")
 async def test_a_sweep_of_an_idle_fleet_costs_its_list_alone(unconnected: Scene) -> None:
     """The organization has more projects than one page, most of them not ours."""
     unconnected.neon.knobs.operation_seconds = 0
@@ -136,6 +140,7 @@ async def test_a_sweep_of_an_idle_fleet_costs_its_list_alone(unconnected: Scene)
     assert set(logged[-5:]) == {pages}
 
 
+@pytest.mark.proves("I10")
 async def test_a_restart_writes_nothing_and_asks_neon_for_nothing(unconnected: Scene) -> None:
     await unconnected.start_operator()
     await crowd(unconnected, 20)
@@ -168,6 +173,7 @@ async def seed(scene: Scene) -> None:
             )
 
 
+@pytest.mark.proves("I4")
 async def test_in_a_crowd_with_shuffled_and_delayed_answers_every_secret_opens_its_own_database(
     running: Scene,
 ) -> None:
@@ -187,6 +193,7 @@ async def test_in_a_crowd_with_shuffled_and_delayed_answers_every_secret_opens_i
         )
 
 
+@pytest.mark.proves("I9")
 async def test_the_operator_writes_nowhere_but_in_its_tenants_namespaces(running: Scene) -> None:
     """By the audit log: other namespaces see no write of this operator's tenants, but for its own state."""
     await running.create()

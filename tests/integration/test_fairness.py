@@ -51,6 +51,7 @@ async def alone(scene: Scene, cluster: Cluster) -> None:
     await cluster.create(manifest)
 
 
+@pytest.mark.proves("F65", "T4")
 async def test_a_namespace_that_creates_a_thousand_tenants_does_not_delay_another(
     unconnected: Scene, quiet: Cluster
 ) -> None:
@@ -90,6 +91,7 @@ async def test_a_create_does_not_wait_for_a_tier_change(unconnected: Scene) -> N
     assert unconnected.patches()[0] < len(names)  # the change was in the middle of it
 
 
+@pytest.mark.proves("F65", "I12")
 @pytest.mark.long
 async def test_no_minute_sees_more_than_our_share_and_neon_never_says_too_many(unconnected: Scene) -> None:
     """With a tenth of Neon's limit, so that the share is used up; the same shares as by default."""

@@ -116,6 +116,29 @@ async def test_an_own_project_is_released_for_the_named_one_and_never_deleted(un
     assert again["status"]["counts"]["skipped"] == 1
 
 
+async def test_a_resource_is_rebound_while_its_own_project_is_being_made(unconnected: Scene) -> None:
+    await unconnected.start_operator()
+    old = await rebuilt(unconnected)
+    held = await unconnected.cluster.tenant()
+    token = condition(held, "Ready")["message"].partition("start-empty=")[2].rstrip(".")
+    unconnected.neon.knobs.operation_seconds = 30
+    await unconnected.annotate(start_empty=token)
+    making = await unconnected.cluster.until_tenant(
+        "acme", lambda found: "projectId" in found["status"], "its own project is recorded"
+    )
+    own = making["status"]["projectId"]
+    assert condition(making, "Ready")["reason"] == "Provisioning"
+    unconnected.neon.knobs.operation_seconds = 0
+    done = await unconnected.operate("rebind", "Rebind", f"{unconnected.namespace}/acme={old}")
+    assert done["status"]["phase"] == "Succeeded", done
+    tenant = await unconnected.cluster.until_ready()
+    assert tenant["status"]["projectId"] == old
+    secret = await unconnected.cluster.get("Secret", "acme-database")
+    assert secret is not None
+    assert secret["metadata"]["annotations"]["neontenants.io/project-id"] == old
+    assert {project["id"] for project in unconnected.projects()} == {old, own}
+
+
 async def test_what_does_not_come_into_question_is_refused_by_target(unconnected: Scene) -> None:
     await unconnected.start_operator()
     await unconnected.create()

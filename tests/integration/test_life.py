@@ -65,6 +65,7 @@ def held_to(project: dict[str, Any], plan: str) -> None:
         assert compute_of(endpoint) == compute
 
 
+@pytest.mark.proves("I4")
 async def test_a_manifest_becomes_a_project_and_a_secret_that_logs_in(running: Scene) -> None:
     await running.create()
     tenant = await running.cluster.until_ready()
@@ -115,6 +116,7 @@ async def add_branch(scene: Scene) -> None:
     await scene.until_idle()
 
 
+@pytest.mark.proves("I4")
 async def test_a_tier_change_reaches_quota_defaults_and_every_endpoint_with_the_same_password(
     running: Scene,
 ) -> None:
@@ -208,6 +210,7 @@ async def test_region_version_and_database_are_the_tenants(running: Scene) -> No
     assert await query(secret["uri"], "SELECT 1") == 1
 
 
+@pytest.mark.proves("I1")
 async def test_deleting_a_tenant_deletes_its_project_and_its_secret(running: Scene) -> None:
     await running.create()
     await running.cluster.until_ready()
@@ -222,6 +225,7 @@ async def test_deleting_a_tenant_deletes_its_project_and_its_secret(running: Sce
     assert project in event["note"]
 
 
+@pytest.mark.proves("I3")
 async def test_a_retained_project_is_released_with_its_data(running: Scene) -> None:
     await running.create(deletionPolicy="Retain")
     await running.cluster.until_ready()
@@ -254,6 +258,7 @@ async def test_the_tiers_policy_serves_where_the_tenant_has_none(running: Scene)
     assert running.projects() == []
 
 
+@pytest.mark.proves("I3", "I7")
 async def test_a_protected_database_outlives_its_deletion_until_it_is_unprotected(running: Scene) -> None:
     await running.create(deletionProtection=True)
     await running.cluster.until_ready()
@@ -331,6 +336,7 @@ async def test_state_changes_are_told_as_events_and_a_smooth_create_is_not(runni
     await running.cluster.until_event("Provisioned")
 
 
+@pytest.mark.proves("F38")
 async def test_deleting_the_namespace_deletes_the_project(running: Scene) -> None:
     await running.create()
     await running.cluster.until_ready()
@@ -340,6 +346,7 @@ async def test_deleting_the_namespace_deletes_the_project(running: Scene) -> Non
     assert running.projects() == []
 
 
+@pytest.mark.proves("F39")
 async def test_the_same_name_again_is_a_new_database_after_a_deletion(running: Scene) -> None:
     await running.create()
     await running.cluster.until_ready()

@@ -115,6 +115,7 @@ MAYBE: dict[str, Handler] = {
     "a proxy's own 503": says("503 Service Unavailable", b"upstream connect error"),
     "an internal error": says("500 Internal Server Error", form("", "oops")),
     "a success that is none": says("201 Created", b'{"project": 7}'),
+    "an answer that is nested without end": says("201 Created", b'{"project":' + b"[" * 100_000),
     "a success that is no JSON": says("201 Created", b"ok"),
     "a redirect": says("307 Temporary Redirect", b"", "Location: https://example.com/"),
 }
@@ -139,6 +140,7 @@ async def failure(http: Http, request: Request = POST) -> NeonError:
     return error
 
 
+@pytest.mark.proves("T15", "T7")
 @pytest.mark.parametrize("handler", MAYBE.values(), ids=MAYBE.keys())
 async def test_a_request_that_may_have_been_carried_out_is_sent_once(
     tmp_path: Path, handler: Handler
@@ -194,6 +196,7 @@ async def test_a_throttled_request_is_repeated_as_neon_asks_and_then_given_up(tm
         assert len(server.requests) == 4
 
 
+@pytest.mark.proves("T6")
 @pytest.mark.parametrize("id_", ["", "..", "a/b", "a?b", "a b", "x" * 300])
 async def test_what_would_name_another_resource_is_never_sent(tmp_path: Path, id_: str) -> None:
     async with serving(closes) as server, client(server.url, tmp_path) as http:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
 from cluster import condition
 from scene import Scene, program
 
@@ -28,6 +30,7 @@ async def lost(scene: Scene, name: str = "acme") -> str:
     return project
 
 
+@pytest.mark.proves("T20")
 async def test_rebind_is_tried_dry_and_then_done(unconnected: Scene) -> None:
     await unconnected.start_operator()
     old = await lost(unconnected)

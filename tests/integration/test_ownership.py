@@ -36,6 +36,7 @@ LOST_ANSWERS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.proves("F10", "I1")
 @pytest.mark.parametrize("script", LOST_ANSWERS.values(), ids=LOST_ANSWERS.keys())
 async def test_a_project_whose_answer_was_lost_is_found_by_its_name(
     running: Scene, script: dict[str, Any]
@@ -51,6 +52,7 @@ async def test_a_project_whose_answer_was_lost_is_found_by_its_name(
     assert len(running.projects()) == 1
 
 
+@pytest.mark.proves("F11", "I1")
 async def test_a_request_that_was_never_carried_out_is_repeated_once_after_its_lifetime(
     running: Scene,
 ) -> None:
@@ -62,6 +64,7 @@ async def test_a_request_that_was_never_carried_out_is_repeated_once_after_its_l
     assert len(running.projects()) == 1
 
 
+@pytest.mark.proves("F12", "I1")
 async def test_a_project_that_lands_late_is_the_only_one(running: Scene) -> None:
     """It is executed after our deadline, and before the intent is over."""
     running.neon.answers.add(Script(**POST, delay_before=4))
@@ -70,6 +73,7 @@ async def test_a_project_that_lands_late_is_the_only_one(running: Scene) -> None
     assert running.requests("POST", "/projects") == 1
 
 
+@pytest.mark.proves("F14")
 @pytest.mark.parametrize("status", [423, 429, 503])
 async def test_a_definite_refusal_is_repeated_within_the_same_intent(running: Scene, status: int) -> None:
     body = {"code": "", "message": "not now"}
@@ -81,6 +85,7 @@ async def test_a_definite_refusal_is_repeated_within_the_same_intent(running: Sc
     assert len(declared) == 1
 
 
+@pytest.mark.proves("F17")
 async def test_an_incomplete_list_is_not_an_empty_one(running: Scene) -> None:
     other = await running.console("POST", "/projects", project={"name": "other"})
     await running.until_idle()
@@ -93,6 +98,7 @@ async def test_an_incomplete_list_is_not_an_empty_one(running: Scene) -> None:
     assert len(running.projects()) == 2
 
 
+@pytest.mark.proves("F17")
 async def test_a_list_that_lags_makes_no_second_project(running: Scene) -> None:
     running.neon.knobs.list_lag = 3
     running.neon.answers.add(Script(**POST, drop=True))
@@ -100,6 +106,7 @@ async def test_a_list_that_lags_makes_no_second_project(running: Scene) -> None:
     await recovered_by_name(running)
 
 
+@pytest.mark.proves("F39", "I1")
 async def test_an_unresolved_intent_holds_a_deletion_until_its_post_cannot_land_any_more(
     running: Scene,
 ) -> None:
@@ -117,6 +124,7 @@ async def test_an_unresolved_intent_holds_a_deletion_until_its_post_cannot_land_
     assert len(running.projects(deleted=True)) == 1
 
 
+@pytest.mark.proves("F39", "I1")
 async def test_a_deletion_in_the_middle_of_a_create_leaves_nothing(running: Scene) -> None:
     running.neon.knobs.operation_seconds = 3
     await running.create()
@@ -133,6 +141,7 @@ async def test_a_deletion_in_the_middle_of_a_create_leaves_nothing(running: Scen
 # --- what people do to projects ------------------------------------------------------------------------
 
 
+@pytest.mark.proves("F22")
 async def test_a_project_that_vanished_is_not_replaced_and_heals_when_it_is_recovered(running: Scene) -> None:
     await running.create()
     await running.cluster.until_ready()
@@ -151,6 +160,7 @@ async def test_a_project_that_vanished_is_not_replaced_and_heals_when_it_is_reco
     assert await query((await running.cluster.secret())["uri"], "SELECT id FROM kept") == 7
 
 
+@pytest.mark.proves("F18")
 async def test_a_renamed_project_gets_its_name_back(running: Scene) -> None:
     await running.create()
     await running.cluster.until_ready()
@@ -165,6 +175,7 @@ async def test_a_renamed_project_gets_its_name_back(running: Scene) -> None:
     await until(named, "the name is back")
 
 
+@pytest.mark.proves("F18", "I2")
 async def test_a_project_of_our_name_without_our_birth_certificate_is_reported_not_deleted(
     running: Scene,
 ) -> None:
@@ -178,6 +189,7 @@ async def test_a_project_of_our_name_without_our_birth_certificate_is_reported_n
     assert len(running.projects()) == 2
 
 
+@pytest.mark.proves("I1", "I3")
 async def test_a_true_duplicate_is_deleted_and_the_recorded_one_stays(running: Scene) -> None:
     await running.create()
     await running.cluster.until_ready()
@@ -194,6 +206,7 @@ async def test_a_true_duplicate_is_deleted_and_the_recorded_one_stays(running: S
     await running.cluster.until_event("DuplicateProject")
 
 
+@pytest.mark.proves("F18", "I2")
 async def test_bystanders_with_names_like_ours_are_never_touched(running: Scene) -> None:
     await running.create()
     await running.cluster.until_ready()
@@ -211,6 +224,7 @@ async def test_bystanders_with_names_like_ours_are_never_touched(running: Scene)
     assert sorted(p["name"] for p in running.projects()) == sorted(near[:64] for near in names)
 
 
+@pytest.mark.proves("I2", "I7", "T1")
 async def test_a_stranger_in_the_place_of_the_recorded_project_is_not_deleted(running: Scene) -> None:
     """Somebody with rights on the status writes another project's id into it."""
     await running.create()
@@ -313,6 +327,7 @@ async def test_a_retained_project_meets_the_next_resource_of_its_name(running: S
 # --- what is lost with status, annotations and backups --------------------------------------------------
 
 
+@pytest.mark.proves("F35")
 async def test_a_wiped_status_is_rebuilt(running: Scene) -> None:
     await running.create()
     before = await running.cluster.until_ready()
@@ -323,6 +338,7 @@ async def test_a_wiped_status_is_rebuilt(running: Scene) -> None:
     assert len(running.projects()) == 1
 
 
+@pytest.mark.proves("F35", "I5")
 async def test_wiped_annotations_and_status_and_a_missing_secret_lose_nothing(running: Scene) -> None:
     await running.create()
     await running.cluster.until_ready()
@@ -360,6 +376,7 @@ async def test_an_old_resource_without_an_id_whose_project_was_deleted_gets_no_e
     assert running.projects() == []
 
 
+@pytest.mark.proves("F53", "T1")
 async def test_an_intent_of_an_unknown_form_is_respected(running: Scene) -> None:
     """A newer version of us may have written it."""
     manifest = running.manifest()
@@ -369,6 +386,7 @@ async def test_an_intent_of_an_unknown_form_is_respected(running: Scene) -> None
     assert running.requests("POST", "/projects") == 0
 
 
+@pytest.mark.proves("T1")
 async def test_a_copied_intent_of_another_resource_means_nothing(running: Scene) -> None:
     await running.create("one")
     one = await running.cluster.until_ready("one")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from cluster import Object, condition
 from neon_sandbox import installation
 from scene import Scene
@@ -70,6 +72,7 @@ async def test_an_operator_that_is_paused_changes_nothing(unconnected: Scene) ->
     await unconnected.cluster.until_gone("TenantDatabase", "deleted")
 
 
+@pytest.mark.proves("T21")
 async def test_another_api_server_is_only_reported_until_a_person_confirms(unconnected: Scene) -> None:
     """The drill of T21: the recorded identity is another one's, as after a copy was restored elsewhere."""
     await unconnected.start_operator()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 import yaml
 
 from cluster import Object, condition
@@ -235,6 +236,7 @@ async def until_event(scene: Scene, reason: str) -> Object:
     return await until(told, f"an event says {reason}")
 
 
+@pytest.mark.proves("F61")
 async def test_a_shorter_history_waits_for_a_confirmation_that_names_the_generation(
     unconnected: Scene,
 ) -> None:
@@ -278,6 +280,7 @@ async def test_an_administrators_operation_confirms_as_well(unconnected: Scene) 
     assert retention(unconnected) == {21600: 3}
 
 
+@pytest.mark.proves("F61")
 async def test_a_quota_below_the_present_use_waits_for_a_confirmation(unconnected: Scene) -> None:
     await unconnected.start_operator()
     await crowd(unconnected, 4)
@@ -386,6 +389,7 @@ async def test_an_open_transaction_outlives_a_rollout_of_quotas(running: Scene) 
     assert await query(uri, "SELECT n FROM kept") == 7
 
 
+@pytest.mark.proves("F60")
 async def test_a_deleted_tier_takes_nothing_nor_does_one_that_comes_back_unasked(
     unconnected: Scene,
 ) -> None:

@@ -63,6 +63,7 @@ BAD_TIERS: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.proves("T14")
 @pytest.mark.parametrize(("spec", "words"), BAD_TIERS.values(), ids=BAD_TIERS.keys())
 async def test_a_bad_tier_is_refused(scene: Scene, spec: dict[str, Any], words: str) -> None:
     with pytest.raises(RefusedError) as refused:
@@ -194,6 +195,7 @@ BAD_TENANTS: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.proves("T6", "T14", "T16")
 @pytest.mark.parametrize(("spec", "words"), BAD_TENANTS.values(), ids=BAD_TENANTS.keys())
 async def test_a_bad_tenant_is_refused(scene: Scene, spec: dict[str, Any], words: str) -> None:
     manifest = scene.manifest(**{key: value for key, value in spec.items() if key != "tier"})
@@ -205,6 +207,7 @@ async def test_a_bad_tenant_is_refused(scene: Scene, spec: dict[str, Any], words
     assert words in str(refused.value)
 
 
+@pytest.mark.proves("T14")
 async def test_a_name_of_253_characters_is_refused_with_the_reason(scene: Scene) -> None:
     with pytest.raises(RefusedError, match="at most 200 characters, so that"):
         await scene.create("x" * 253)
@@ -230,6 +233,7 @@ IMMUTABLE: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.proves("F62")
 @pytest.mark.parametrize(("old", "new", "words"), IMMUTABLE.values(), ids=IMMUTABLE.keys())
 async def test_an_immutable_field_cannot_be_changed_added_or_removed(
     scene: Scene, old: dict[str, Any], new: dict[str, Any], words: str

@@ -31,6 +31,7 @@ TAKEN: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.proves("F37", "T5")
 @pytest.mark.parametrize("changes", TAKEN.values(), ids=TAKEN.keys())
 async def test_a_name_that_is_taken_is_told_and_nothing_is_written_or_made(
     running: Scene, changes: dict[str, Any]
@@ -43,6 +44,7 @@ async def test_a_name_that_is_taken_is_told_and_nothing_is_written_or_made(
     assert len(running.neon.requests) == 0
 
 
+@pytest.mark.proves("F37", "T5")
 async def test_a_secret_that_another_object_owns_is_left_to_it(running: Scene) -> None:
     namespace = await running.cluster.get("Namespace", running.namespace)
     assert namespace is not None
@@ -55,6 +57,7 @@ async def test_a_secret_that_another_object_owns_is_left_to_it(running: Scene) -
     assert await running.cluster.get("Secret", "acme-database") == before
 
 
+@pytest.mark.proves("F37")
 async def test_a_name_that_becomes_free_is_taken(running: Scene) -> None:
     await running.cluster.create(somebody_elses(running.namespace))
     await running.create()
@@ -64,6 +67,7 @@ async def test_a_name_that_becomes_free_is_taken(running: Scene) -> None:
     await running.cluster.until_ready()
 
 
+@pytest.mark.proves("T5")
 async def test_of_two_resources_with_one_secret_name_the_first_keeps_it(running: Scene) -> None:
     await running.create("first", connectionSecret={"name": "login"})
     await running.cluster.until_ready("first")
@@ -75,6 +79,7 @@ async def test_of_two_resources_with_one_secret_name_the_first_keeps_it(running:
     assert len(running.projects()) == 1
 
 
+@pytest.mark.proves("F37", "T5")
 async def test_a_name_that_is_taken_between_create_and_publish_records_the_project_first(
     running: Scene,
 ) -> None:
@@ -108,6 +113,7 @@ EDITS: dict[str, Object] = {
 }
 
 
+@pytest.mark.proves("F37", "I5", "T5")
 @pytest.mark.parametrize("change", EDITS.values(), ids=EDITS.keys())
 async def test_an_edited_secret_is_written_again_with_the_same_password(
     running: Scene, change: Object
@@ -129,6 +135,7 @@ async def test_an_edited_secret_is_written_again_with_the_same_password(
     assert await query((await running.cluster.secret())["uri"], "SELECT 1") == 1
 
 
+@pytest.mark.proves("F37", "I4", "I5")
 async def test_a_deleted_secret_comes_back_with_the_same_password(running: Scene) -> None:
     await running.create()
     await running.cluster.until_ready()
@@ -139,6 +146,7 @@ async def test_a_deleted_secret_comes_back_with_the_same_password(running: Scene
     assert await running.cluster.secret() == before
 
 
+@pytest.mark.proves("F37", "I5")
 async def test_a_deleted_secret_is_found_in_passing(scene: Scene) -> None:
     await scene.start_operator(resync_interval="2")
     await scene.create()
@@ -149,6 +157,7 @@ async def test_a_deleted_secret_is_found_in_passing(scene: Scene) -> None:
     assert await scene.cluster.secret() == before
 
 
+@pytest.mark.proves("I5")
 async def test_a_password_that_was_reset_in_neons_console_is_followed(running: Scene) -> None:
     await running.create()
     await running.cluster.until_ready()
@@ -239,6 +248,7 @@ async def test_the_owner_reference_comes_only_with_the_release(running: Scene) -
     await running.cluster.until_gone("Secret", "acme-database")
 
 
+@pytest.mark.proves("F37", "T5")
 async def test_an_immutable_secret_of_ours_that_is_out_of_date_is_told(running: Scene) -> None:
     await running.create()
     await running.cluster.until_ready()

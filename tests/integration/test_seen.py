@@ -14,13 +14,12 @@ from prometheus_client.samples import Sample
 
 from neon_sandbox import installation, manifests
 from neon_sandbox.controlplane import ControlPlane, prepare
-from neon_sandbox.emulator import Emulator
 from neon_tenants.api.conditions import ConditionType, Reason
 from neon_tenants.api.database_tier import RolloutPhase
 from neon_tenants.core.drift import Drift
 from neon_tenants.core.lane import Lane
 from neon_tenants.core.orphans import Kind
-from scene import Scene, command, program, served
+from scene import Scene, command, playing, program, served
 from scraping import scrape, shown, value
 from waiting import until
 
@@ -49,21 +48,10 @@ async def probe(address: str, name: str) -> tuple[int, str]:
 
 async def test_the_operator_is_ready_when_its_crds_are_installed_and_listed(tmp_path: Path) -> None:
     """On a control plane of its own, which has none at first."""
-    binaries = await prepare(None)
-    async with ControlPlane.start(binaries) as plane, Emulator.start() as neon:
+    async with ControlPlane.start(await prepare(None)) as plane:
         await installation.kubectl(plane, "apply", "-f", "-", stdin=manifests.permissions())
-        kubeconfig = tmp_path / "operator.kubeconfig"
-        await installation.write_operator_kubeconfig(plane, kubeconfig)
-        key_file = tmp_path / "key"
-        key_file.write_text(neon.api_key)
-        settings = {
-            "cluster_id": "probes",
-            "api_key_file": str(key_file),
-            "api_url": neon.url,
-            "listen": "127.0.0.1:0",
-        }
-        async with installation.operator(tmp_path, kubeconfig=kubeconfig, settings=settings) as child:
-            address = await served(child)
+        async with playing(plane, None, tmp_path) as scene:
+            address = await served(await scene.start_operator())
             assert await probe(address, "healthz") == (200, "ok\n")
             status, why = await probe(address, "readyz")
             assert status == 503
@@ -189,6 +177,7 @@ def own_address() -> str | None:
     return None if found.startswith("127.") else found
 
 
+@pytest.mark.proves("T20")
 async def test_a_person_asks_through_the_api_server_by_ones_own_permissions(unconnected: Scene) -> None:
     """Through the service proxy of the real API server, from the first refusal to the answer."""
     kubeconfig = unconnected.folder / "person.kubeconfig"

@@ -100,6 +100,7 @@ async def test_a_compute_that_was_changed_by_hand_is_found_by_its_activity_and_p
     assert f"maxCU of {endpoint['id']} was 2, not 0.25" in event["note"]
 
 
+@pytest.mark.proves("F18")
 async def test_a_name_that_was_changed_by_hand_is_given_back(sweeping: Scene) -> None:
     name = sweeping.project()["name"]
     await by_hand(sweeping, name="my favourite")
@@ -142,6 +143,7 @@ def example_seconds(tier: str) -> int:
 # --- projects ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("F22")
 async def test_a_deleted_project_is_found_told_with_its_time_and_heals_by_itself_when_recovered(
     sweeping: Scene,
 ) -> None:
@@ -158,6 +160,7 @@ async def test_a_deleted_project_is_found_told_with_its_time_and_heals_by_itself
     assert [p["id"] for p in sweeping.projects()] == [project]
 
 
+@pytest.mark.proves("F22")
 @pytest.mark.parametrize("status", [403, 404])
 async def test_a_project_that_left_the_organization_is_not_called_deleted(
     sweeping: Scene, status: int
@@ -187,6 +190,7 @@ async def test_a_duplicate_is_found(sweeping: Scene) -> None:
     assert len(sweeping.projects()) == 2
 
 
+@pytest.mark.proves("F17")
 async def test_a_partial_list_changes_nothing(sweeping: Scene) -> None:
     await sweeps(sweeping)
     written = len(sweeping.writes())

@@ -77,6 +77,7 @@ async def an_hour_of_rest(scene: Scene) -> None:
     assert len(scene.writes()) == written
 
 
+@pytest.mark.proves("F60", "I10")
 @pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_a_thousand_tenants_rest_for_nothing_and_a_crash_loses_nothing_of_their_tiers_change(

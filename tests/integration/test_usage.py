@@ -56,6 +56,7 @@ async def test_usage_is_told_with_its_limit_and_the_end_of_the_period(sweeping: 
     assert usage["periodEnd"] == shown["project"]["consumption_period_end"]
 
 
+@pytest.mark.proves("F21", "I6")
 async def test_a_quota_that_is_near_and_then_used_up_is_told_and_ends_with_a_larger_tier(
     sweeping: Scene,
 ) -> None:
@@ -86,6 +87,7 @@ async def test_a_quota_that_is_near_and_then_used_up_is_told_and_ends_with_a_lar
     assert sweeping.requests("POST", "/projects/{project_id}/endpoints/{endpoint_id}/start") == 0
 
 
+@pytest.mark.proves("F21")
 @pytest.mark.parametrize("meter", ["written_data_bytes", "data_transfer_bytes"])
 async def test_used_up_data_suspends_as_well(sweeping: Scene, meter: str) -> None:
     await use(sweeping, **{meter: 6 * 1024**3})
@@ -94,6 +96,7 @@ async def test_used_up_data_suspends_as_well(sweeping: Scene, meter: str) -> Non
     assert condition(full, "Available")["status"] == "False"
 
 
+@pytest.mark.proves("F21")
 async def test_used_up_storage_stops_writes_only_and_ends_when_data_is_deleted(sweeping: Scene) -> None:
     await use(sweeping, logical_size_bytes=600 * 1024**2)
     full = await until_condition(sweeping, "QuotaExceeded", "True")

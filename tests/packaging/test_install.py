@@ -12,6 +12,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
+import canaries
 import charts
 from cluster import Cluster, Object
 from kubelet import Kubelet
@@ -107,6 +108,7 @@ async def site(plane: ControlPlane, tmp_path: Path) -> AsyncIterator[Site]:
             NAMESPACE,
         )
         yield Site(plane, neon, system, tenants, tmp_path, plane.kubeconfig)
+        canaries.scan_logs(tmp_path, neon.issued)
         await kubectl(plane, "delete", "secret", "neon-api-key", "-n", NAMESPACE)
 
 

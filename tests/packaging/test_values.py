@@ -242,6 +242,7 @@ async def test_the_external_secret_of_the_readme_makes_what_the_chart_mounts() -
     assert made["metadata"]["namespace"] == installation.NAMESPACE
 
 
+@pytest.mark.proves("T17")
 async def test_a_changed_key_reaches_the_running_pod() -> None:
     """The kubelet renews a Secret that is mounted as a folder, never one by a subPath."""
     (container,) = (await deployment())["spec"]["template"]["spec"]["containers"]

@@ -20,6 +20,7 @@ from waiting import processes_in, until
 
 needs_proc = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 
+CRDS = Path(__file__).parents[2] / "crds"
 CRD = {
     "apiVersion": "apiextensions.k8s.io/v1",
     "kind": "CustomResourceDefinition",
@@ -257,6 +258,49 @@ async def test_the_audit_log_names_who_wrote_what(admin: Kubectl, tmp_path: Path
         )
 
     await until(recorded, "the audit log has it")
+
+
+async def test_the_audit_log_holds_writes_to_our_resources_with_their_bodies_and_no_others(
+    admin: Kubectl,
+) -> None:
+    await admin.must("apply", "-f", str(CRDS))
+    await admin.must("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    tenant = {
+        "apiVersion": "neontenants.io/v1alpha1",
+        "kind": "TenantDatabase",
+        "metadata": {"name": "acme", "namespace": "default"},
+        "spec": {"tier": "free"},
+    }
+    await admin.must("create", "-f", "-", stdin=tenant)
+    status = {"status": {"conditions": [], "projectId": "shiny-wind-1"}}
+    patch = ["patch", "tdb/acme", "--type=merge", "-p", json.dumps(status)]
+    await admin.must(*patch, "--subresource=status")
+    await admin.must("get", "tdb/acme")
+    await admin.must("delete", "tdb/acme")
+    await admin.must("create", "secret", "generic", "hidden", "--from-literal=a=npg_canary")
+    await admin.must("delete", "secret", "hidden")
+
+    def bodies(resource: str) -> list[tuple[str, str, Any]]:
+        lines = admin.plane.audit_log.read_text().splitlines()
+        found = [event for event in map(json.loads, lines) if event.get("objectRef", {}).get("name", "")]
+        return [
+            (event["verb"], event["objectRef"].get("subresource", ""), event.get("responseObject"))
+            for event in found
+            if event["objectRef"]["resource"] == resource and event["objectRef"]["namespace"] == "default"
+        ]
+
+    async def recorded() -> bool:
+        return "delete" in [verb for verb, _, _ in bodies("secrets")]
+
+    await until(recorded, "the audit log has the last")
+    reads = ("get", "list", "watch")
+    lives = [told for told in bodies("tenantdatabases") if told[0] not in reads]
+    assert [(verb, part) for verb, part, _ in lives] == [("create", ""), ("patch", "status"), ("delete", "")]
+    assert lives[0][2]["metadata"]["uid"] == lives[1][2]["metadata"]["uid"]
+    assert lives[1][2]["status"]["projectId"] == "shiny-wind-1"
+    assert {body for verb, _, body in bodies("tenantdatabases") if verb in reads} == {None}
+    assert {body for _, _, body in bodies("secrets")} == {None}
+    assert "npg_canary" not in admin.plane.audit_log.read_text()
 
 
 async def test_kubectl_leaves_nothing_in_the_home_of_the_user(plane: ControlPlane, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A control plane with the whole chart on it: its policies hold every request, so others need another."""
+"""Control planes with the chart's policies and without them, and on each a victim and an attacker."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from collections.abc import AsyncIterator
 import pytest
 import yaml
 
+import canaries
 import charts
+from attackers import Stage, install_roles, staged
 from cluster import Cluster, RefusedError
 from neon_sandbox import installation, manifests
 from neon_sandbox.controlplane import ControlPlane, prepare
+from neon_sandbox.emulator.postgres.server import PostgresServer
 from waiting import until
 
 PROBE = """
@@ -67,3 +70,43 @@ async def _until_guarded(plane: ControlPlane) -> None:
             return False
 
         await until(refused, "the API server holds to its policies")
+
+
+@pytest.fixture(scope="session")
+async def peopled(plane: ControlPlane) -> ControlPlane:
+    """The control plane without policies, with the chart's roles for people."""
+    await install_roles(plane)
+    return plane
+
+
+@pytest.fixture(scope="session")
+async def unguarded_stage(
+    peopled: ControlPlane, postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Stage]:
+    """RBAC is on, and nothing else but the operator itself stands in the way."""
+    async with staged(peopled, postgres, tmp_path_factory.mktemp("unguarded"), admission=False) as stage:
+        yield stage
+
+
+@pytest.fixture(scope="session")
+async def guarded_stage(
+    guarded: ControlPlane, postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Stage]:
+    """RBAC and all policies of the chart are on."""
+    async with staged(guarded, postgres, tmp_path_factory.mktemp("guarded"), admission=True) as stage:
+        yield stage
+
+
+@pytest.fixture(params=["unguarded_stage", "guarded_stage"], ids=["admission off", "admission on"])
+def played(request: pytest.FixtureRequest) -> Stage:
+    """Either of them."""
+    found: Stage = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+async def stage(played: Stage) -> AsyncIterator[Stage]:
+    """Either of them; at the end the victim is unharmed, and nothing secret was seen."""
+    yield played
+    await played.unharmed()
+    await canaries.scan(played.scene)

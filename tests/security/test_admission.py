@@ -166,6 +166,7 @@ DECISIONS: list[tuple[str, Object, str]] = [
 # --- what the platform decides ---------------------------------------------------------------------------
 
 
+@pytest.mark.proves("T19")
 async def test_a_decision_of_the_platform_needs_its_verb_and_no_other_serves(people: People) -> None:
     for name, change, verb in DECISIONS:
         path = f"{TENANTS}/{name}"
@@ -176,6 +177,7 @@ async def test_a_decision_of_the_platform_needs_its_verb_and_no_other_serves(peo
             await people.ask(who, "PATCH", path, change)
 
 
+@pytest.mark.proves("T19")
 async def test_a_decision_cannot_be_taken_in_a_create_either(people: People) -> None:
     decisions = [change["spec"] for name, change, _ in DECISIONS if name == "plain" and "spec" in change]
     for body in (tenant("new", **decision) for decision in decisions):
@@ -210,6 +212,7 @@ FORGERIES: list[tuple[str, Object]] = [
 ]
 
 
+@pytest.mark.proves("T19", "T1")
 async def test_only_the_operator_writes_its_finalizer_and_annotations(people: People) -> None:
     for name, change in FORGERIES:
         path = f"{TENANTS}/{name}"
@@ -221,10 +224,11 @@ async def test_only_the_operator_writes_its_finalizer_and_annotations(people: Pe
     await people.ask("tenant", "PATCH", f"{TENANTS}/decided", others)
 
 
+@pytest.mark.proves("T19", "T4")
 async def test_a_create_that_forges_what_the_operator_writes_is_only_for_who_restores_backups(
     people: People,
 ) -> None:
-    """A finalizer that came with the create would count as admitted, whatever the tier says."""
+    """Without the policy a finalizer that came along makes no room either: tests/security/test_flood.py."""
     for change in (
         {"finalizers": [f"{OURS}project"]},
         {"annotations": {f"{OURS}create-intent": "v1:forged"}},
@@ -238,6 +242,7 @@ async def test_a_create_that_forges_what_the_operator_writes_is_only_for_who_res
         assert "tier pro" in await people.refused("restore", "POST", TENANTS, body)
 
 
+@pytest.mark.proves("T11")
 async def test_the_operator_writes_nothing_that_users_ask_for(people: People) -> None:
     for change in (
         {"spec": {"connectionSecret": {"labels": {"a": "b"}}}},
@@ -252,6 +257,7 @@ async def test_the_operator_writes_nothing_that_users_ask_for(people: People) ->
 # --- tiers -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("T3")
 async def test_a_tier_needs_the_verb_use_when_it_is_chosen(people: People) -> None:
     await people.ask("tenant", "POST", TENANTS, tenant("new"))
     unnamed = tenant("new")
@@ -278,6 +284,7 @@ async def test_who_may_not_use_the_tier_may_still_edit_its_tenants(people: Peopl
     )
 
 
+@pytest.mark.proves("T19")
 async def test_a_rollout_is_confirmed_by_who_may_and_not_by_every_editor_of_tiers(people: People) -> None:
     change = notes(rollout_confirmed="2")
     words = await people.refused("planner", "PATCH", f"{TIERS}/free", change)
@@ -293,6 +300,7 @@ async def test_a_rollout_is_confirmed_by_who_may_and_not_by_every_editor_of_tier
 # --- deletion --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("T13")
 async def test_a_protected_tenant_is_deleted_by_nobody(people: People) -> None:
     for who in ("tenant", "cluster-admin"):
         for body in (None, {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground"}):
@@ -302,6 +310,7 @@ async def test_a_protected_tenant_is_deleted_by_nobody(people: People) -> None:
         await people.ask(who, "DELETE", f"{TENANTS}/plain")
 
 
+@pytest.mark.proves("T13")
 async def test_a_deleted_namespace_waits_for_its_protected_tenant_and_says_so(guarded: ControlPlane) -> None:
     async with Cluster.connect(guarded, "doomed") as cluster:
         await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "doomed"}})
@@ -331,6 +340,7 @@ def secret(name: str, kind: str, *, owned: bool) -> Object:
     return {"apiVersion": "v1", "kind": "Secret", "type": kind, "metadata": metadata}
 
 
+@pytest.mark.proves("T5", "T11")
 async def test_the_operator_writes_connection_secrets_and_no_others(people: People) -> None:
     ours, theirs = "servicebinding.io/postgresql", "Opaque"
     existing = [

@@ -52,6 +52,7 @@ async def test_the_policy_selects_the_operators_pod_and_denies_by_default() -> N
     assert spec["podSelector"]["matchLabels"]
 
 
+@pytest.mark.proves("T7")
 async def test_as_shipped_dns_the_api_server_and_neon_are_reached_and_its_pages_only() -> None:
     spec = (await policy())["spec"]
     for address, port, allowed in (
@@ -87,6 +88,7 @@ async def test_each_direction_can_be_narrowed() -> None:
     assert not allows(spec["ingress"], "10.1.2.3", "http")
 
 
+@pytest.mark.proves("T7")
 async def test_with_the_api_servers_address_known_no_private_address_is_reached_on_443() -> None:
     spec = (await policy(apiServerCIDRs=["10.96.0.1/32"]))["spec"]
     assert allows(spec["egress"], "10.96.0.1", 443)

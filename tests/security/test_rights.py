@@ -145,6 +145,7 @@ def named(rights: Iterable[tuple[str, str]]) -> list[Any]:
     ]
 
 
+@pytest.mark.proves("T11")
 @pytest.mark.parametrize(("resource", "verb"), named(NEEDED_AT_START))
 async def test_an_operator_without_it_is_not_ready_until_it_is_given(
     lame: Lame, resource: str, verb: str
@@ -160,6 +161,7 @@ async def test_an_operator_without_it_is_not_ready_until_it_is_given(
     async with installation.operator(
         scene.folder, kubeconfig=scene.kubeconfig, settings=settings, name=name
     ) as operator:
+        scene.operators.append(operator)
         await lame.until_refused(right, since)
         ready = f"{await served(operator)}/readyz"
         async with httpx.AsyncClient(trust_env=False) as http:
@@ -282,6 +284,7 @@ def name_of(resource: str, verb: str) -> str:
     return f"{resource}-{verb}".replace("/", "-")
 
 
+@pytest.mark.proves("T11")
 @pytest.mark.parametrize(("resource", "verb"), named(FEATURES))
 async def test_without_it_a_feature_is_broken_until_it_is_given(live: Lame, resource: str, verb: str) -> None:
     feature, name, scene = FEATURES[resource, verb], name_of(resource, verb), live.scene
@@ -298,6 +301,7 @@ async def test_without_it_a_feature_is_broken_until_it_is_given(live: Lame, reso
     await until(done, f"the operator may {verb} {resource}, and the feature works")
 
 
+@pytest.mark.proves("T11")
 async def test_each_permission_is_used_and_nothing_else_is_asked_for(lame: Lame) -> None:
     """The features under the whole role, until the operator ends: the audit log tells a watch at its end."""
     scene = lame.scene

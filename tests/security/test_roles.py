@@ -99,6 +99,7 @@ async def may(person: Cluster, verb: str, resource: str, namespace: str) -> bool
     return bool(review["status"]["allowed"])
 
 
+@pytest.mark.proves("T1", "T11", "T19")
 async def test_everybody_may_do_what_their_role_says_and_no_more(staffed: ControlPlane) -> None:
     async with AsyncExitStack() as stack:
         people = {
@@ -176,6 +177,7 @@ async def narrow(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Narr
         yield Narrow(scene, second, await stack.enter_async_context(Cluster.connect(plane, "third")))
 
 
+@pytest.mark.proves("T11")
 async def test_in_namespaced_mode_the_operator_works_where_it_watches_and_has_nothing_elsewhere(
     narrow: Narrow,
 ) -> None:

@@ -17,6 +17,7 @@ SAME = {
 }
 
 
+@pytest.mark.proves("T21")
 @pytest.mark.parametrize(("found", "same"), SAME.values(), ids=SAME.keys())
 def test_it_is_the_same_or_not(found: ApiServer, same: bool) -> None:
     assert HERE.is_same(found) is same

@@ -106,6 +106,7 @@ def newer(text: str) -> str:
     return json.dumps({**json.loads(text), "form": 2})
 
 
+@pytest.mark.proves("F53")
 def test_an_intent_of_a_newer_operator_is_alive() -> None:
     """Even of another uid and with a short lifetime: nobody here knows what these words mean then."""
     for text in (newer(INTENT), newer(INTENT).replace(a.UID, a.OTHER_UID)):

@@ -155,6 +155,7 @@ ROWS: dict[str, tuple[Observed, Identity]] = {
 }
 
 
+@pytest.mark.proves("F18", "T1")
 @pytest.mark.parametrize(("observed", "identity"), ROWS.values(), ids=ROWS.keys())
 def test_a_project_is_identified(observed: Observed, identity: Identity) -> None:
     assert observed.lookup is not None

@@ -6,10 +6,13 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
-from neon_tenants import logs
+from neon_tenants import logs, redaction
 
 SECRETS = (
     "postgresql://app_owner:npg_Abc123@ep-x.neon.tech/app",
@@ -22,11 +25,56 @@ SECRETS = (
 CANARIES = ("npg_Abc123", "napi_abcdef0123456789", "eyJhbGciOi.payload.sig", "S3cr3t", "pl%40in")
 
 
+@pytest.mark.proves("T9")
 @pytest.mark.parametrize("text", SECRETS)
 def test_what_looks_like_a_secret_is_taken_out(text: str) -> None:
-    redacted = logs.redact(text)
-    assert logs.REDACTED in redacted
+    redacted = redaction.redact(text)
+    assert redaction.REDACTED in redacted
     assert not any(canary in redacted for canary in CANARIES)
+
+
+@pytest.mark.proves("T9")
+def test_a_secret_behind_a_line_break_is_taken_out_of_the_json_line(written: io.StringIO) -> None:
+    logging.getLogger("neon_tenants.test").error("the password:\nnpg_Abc123")
+    assert "npg_Abc123" not in written.getvalue()
+
+
+HOSTILE = (
+    "two\nlines\r\nand a third",
+    "\x1b[31mred\x1b[0m \x07",
+    '", "level": "CRITICAL", "message": "forged',
+    'password=x", "level": "CRITICAL',
+    'bearer a\\"}\n{"level": "CRITICAL"}',
+    "%s %d %(levelname)s %n {0} {levelname}",
+    "\u2028\u2029\u202e\x00\ud800",
+    "x" * 100_000,
+)
+
+
+def lines(written: io.StringIO) -> list[dict[str, Any]]:
+    assert written.getvalue().isascii()
+    return [json.loads(line) for line in written.getvalue().splitlines()]
+
+
+@pytest.mark.proves("T9")
+@pytest.mark.parametrize("text", HOSTILE, ids=[repr(text[:20]) for text in HOSTILE])
+def test_no_text_ends_a_line_or_adds_a_field(written: io.StringIO, text: str) -> None:
+    logger = logging.getLogger("neon_tenants.test")
+    logger.error("Failed for %s", text, extra={"why": text}, exc_info=ValueError(text))
+    (line,) = lines(written)
+    assert line["level"] == "ERROR"
+    assert line.keys() == {"timestamp", "level", "logger", "message", "exc_info", "why"}
+
+
+@pytest.mark.proves("T9")
+@hypothesis.given(
+    st.lists(st.sampled_from(['"', "\\", "password=", "bearer ", "://a:", "@", " ", "\n", "npg_", "x", ","]))
+)
+def test_whatever_is_redacted_a_line_stays_json(parts: list[str]) -> None:
+    text = "".join(parts)
+    line = json.loads(redaction.redact(json.dumps({"message": text, "level": "INFO"})))
+    assert line.keys() == {"message", "level"}
+    assert line["level"] == "INFO"
 
 
 def test_ordinary_words_stay() -> None:
@@ -35,7 +83,7 @@ def test_ordinary_words_stay() -> None:
         "tenants/acme",
         "the password is revealed",
     ):
-        assert logs.redact(text) == text
+        assert redaction.redact(text) == text
 
 
 @pytest.fixture
@@ -48,6 +96,7 @@ def written() -> Iterator[io.StringIO]:
     root.handlers, root.level = before[0], before[1]
 
 
+@pytest.mark.proves("T9")
 def test_lines_are_json_and_no_field_escapes(written: io.StringIO) -> None:
     logger = logging.getLogger("neon_tenants.test")
     try:
@@ -61,6 +110,7 @@ def test_lines_are_json_and_no_field_escapes(written: io.StringIO) -> None:
     assert not any(canary in written.getvalue() for canary in CANARIES)
 
 
+@pytest.mark.proves("T9")
 def test_libraries_that_log_urls_and_objects_are_quiet_even_at_debug(written: io.StringIO) -> None:
     for name in ("httpx", "kopf.objects", "aiohttp.access"):
         logging.getLogger(name).info("GET https://console.neon.tech/")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,6 +34,7 @@ def test_a_name_fits_neons_console_and_lies_in_its_place(marker: Marker) -> None
 
 
 @given(markers, st.uuids().map(str))
+@pytest.mark.proves("T2")
 def test_two_lives_of_a_resource_share_the_place_and_not_the_name(marker: Marker, uid: str) -> None:
     again = replace(marker, uid=uid)
     assert again.place == marker.place
@@ -41,6 +43,7 @@ def test_two_lives_of_a_resource_share_the_place_and_not_the_name(marker: Marker
 
 
 @given(markers, markers)
+@pytest.mark.proves("T2")
 def test_two_resources_never_share_a_name(one: Marker, other: Marker) -> None:
     if one != other:
         assert one.project_name != other.project_name
@@ -52,6 +55,7 @@ def test_a_name_reads_well() -> None:
     assert marker.released_name == f"shop-acme-prod-eu-{marker.place}-released"
 
 
+@pytest.mark.proves("F18", "T2")
 def test_a_neighbor_is_not_in_our_place() -> None:
     for name in (
         "acme",

@@ -29,6 +29,20 @@ def test_a_pass_takes_what_it_saw_and_no_more() -> None:
     assert memory.note("uid") == Note()
 
 
+def test_a_place_in_a_tier_is_kept_until_it_is_given_up_or_the_tenant_is_gone() -> None:
+    memory = Memory()
+    memory.let_in("uid", "free")
+    memory.keep("uid", Knowledge())
+    assert memory.is_let_in("uid", "free")
+    assert not memory.is_let_in("uid", "pro")
+    assert not memory.is_let_in("other", "free")
+    memory.let_in("uid", None)
+    assert not memory.is_let_in("uid", "free")
+    memory.let_in("uid", "free")
+    memory.forget("uid")
+    assert not memory.is_let_in("uid", "free")
+
+
 def test_what_a_pass_remembers_does_not_touch_what_was_left() -> None:
     memory = Memory()
     memory.leave("uid", check_endpoints=True)

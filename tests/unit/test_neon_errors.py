@@ -57,7 +57,12 @@ def test_neons_own_words_are_shown_where_they_help() -> None:
     assert error.failure.message == "Neon refused to create a project (400). Neon said: invalid region"
 
 
-def test_foreign_words_are_printable_and_bounded() -> None:
+@pytest.mark.proves("T9", "T15")
+def test_foreign_words_are_printable_and_bounded_and_give_no_secret_back() -> None:
+    """Who answers in Neon's place has our key, and could send it to where tenants read."""
+    assert tidy("bad key: napi_0123abcd for\npostgresql://me:pw@host/db") == (
+        "bad key: [redacted] for postgresql://[redacted]@host/db"
+    )
     assert tidy("a\nb\x00c\u202ed") == "a b c d"
     assert len(tidy("x" * 10_000)) == MAX_TEXT
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 import yaml
 
 from generators import pages, troubleshooting
@@ -19,6 +20,7 @@ def test_the_pages_are_those_of_the_code() -> None:
         assert (DOCS / name).read_text() == text, "run `make pages`"
 
 
+@pytest.mark.proves("I14")
 def test_every_reason_has_advice() -> None:
     advice = yaml.safe_load(troubleshooting.ADVICE.read_text())
     assert set(advice) == {reason.value for reason in Reason}

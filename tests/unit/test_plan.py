@@ -10,6 +10,7 @@ import pytest
 import builders as a
 from neon_tenants.api import names
 from neon_tenants.api.conditions import Reason
+from neon_tenants.api.tenant_database import AppliedTier
 from neon_tenants.core import plan
 from neon_tenants.core.difference import of_name
 from neon_tenants.core.intent import Sent
@@ -63,6 +64,16 @@ STEPS: dict[str, tuple[Observed, Step]] = {
     "1 a deleted tenant is let go by the other half": (
         a.observed(tenant=a.tenant(deleting=True, finalizers=())),
         Leave(),
+    ),
+    "2 what is not understood is told, and nothing is changed": (
+        a.observed(tenant=a.tenant(status=a.status(), unread=frozenset({"state", "region"}))),
+        Rest(
+            Reason.SPEC_NOT_UNDERSTOOD,
+            "This version of the operator does not understand spec.region, spec.state: nothing is changed. "
+            "Put it right, or run the version that knows it.",
+            stalled=True,
+            again=300.0,
+        ),
     ),
     "4 Neon is looked at, freshly, where something is to do": (a.observed(), LookUp(fresh=True)),
     "4 an older look serves a settled tenant": (
@@ -238,6 +249,22 @@ RESTS: dict[str, tuple[Observed, Reason]] = {
     "3 a new tenant of a full tier waits": (
         a.observed(tier=a.tier(maxTenantsPerNamespace=3), older_tenants=3, tenant=a.tenant(**NEW)),
         Reason.TIER_FULL,
+    ),
+    "unbound 2 a finalizer that was brought along makes no room": (
+        a.observed(tier=a.tier(maxTenantsPerNamespace=3), older_tenants=3, lookup=a.lookup()),
+        Reason.TIER_FULL,
+    ),
+    "bound 14 a full tier refuses one from another tier": (
+        a.bound(
+            tenant=a.tenant(status=a.status(tier=AppliedTier(name="pro", generation=1))),
+            tier=a.tier(maxTenantsPerNamespace=3),
+            older_tenants=3,
+        ),
+        Reason.TIER_FULL,
+    ),
+    "bound 14 a full tier keeps a project whose status was lost": (
+        a.bound(tier=a.tier(maxTenantsPerNamespace=3), older_tenants=3),
+        Reason.PROVISIONED,
     ),
     "3 a new tenant whose Secret's name is taken waits": (
         a.observed(secret=Foreign(), tenant=a.tenant(**NEW)),

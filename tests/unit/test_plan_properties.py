@@ -134,6 +134,12 @@ TENANTS = [
     for deleting in (False, True)
     for finalizers in ((), (names.FINALIZER,))
 ]
+UNREAD = (
+    frozenset[str](),
+    frozenset[str](),
+    frozenset({"state"}),
+    frozenset({"deletionProtection", "deletionPolicy"}),
+)
 STATUSES = [
     a.tenant().status,
     *(
@@ -152,6 +158,7 @@ def worlds(draw: st.DrawFn) -> Observed:
         draw(st.sampled_from(TENANTS)),
         annotations={**draw(wishes), **draw(st.sampled_from(INTENTS))},
         status=draw(st.sampled_from(STATUSES)),
+        unread=draw(st.sampled_from(UNREAD)),
     )
     return a.observed(
         tenant=tenant,
@@ -200,6 +207,7 @@ def found(world: Observed, project_id: str) -> Project:
     return project
 
 
+@pytest.mark.proves("F64", "F17")
 @given(worlds())
 def test_no_write_without_a_fresh_and_complete_look(world: Observed) -> None:
     if isinstance(plan.next_step(world), WRITES):
@@ -207,12 +215,23 @@ def test_no_write_without_a_fresh_and_complete_look(world: Observed) -> None:
         assert world.lookup.fresh
 
 
+@pytest.mark.proves("F64")
 @given(worlds())
 def test_a_paused_tenant_is_never_touched(world: Observed) -> None:
     if world.tenant.paused:
         assert not isinstance(plan.next_step(world), WRITES)
 
 
+@pytest.mark.proves("F41", "F64")
+@given(worlds())
+def test_where_the_spec_is_not_understood_nothing_is_changed_and_nothing_deleted(world: Observed) -> None:
+    if world.tenant.unread and not world.tenant.deleting:
+        assert not isinstance(plan.next_step(world), WRITES)
+    if world.tenant.unread & {"deletionPolicy", "deletionProtection"}:
+        assert not isinstance(plan.next_step(world), DeleteProject)
+
+
+@pytest.mark.proves("F64", "I2")
 @given(worlds())
 def test_only_what_is_proven_to_be_ours_is_changed(world: Observed) -> None:
     step = plan.next_step(world)
@@ -226,6 +245,7 @@ def test_only_what_is_proven_to_be_ours_is_changed(world: Observed) -> None:
     assert by_name or by_birth
 
 
+@pytest.mark.proves("F64", "I3")
 @given(worlds())
 def test_a_wanted_tenants_recorded_or_published_project_is_never_deleted(world: Observed) -> None:
     step = plan.next_step(world)
@@ -237,6 +257,7 @@ def test_a_wanted_tenants_recorded_or_published_project_is_never_deleted(world: 
         assert born == Certificate.of(world.marker)
 
 
+@pytest.mark.proves("F64")
 @given(worlds())
 def test_a_deleted_tenants_project_goes_only_where_the_policy_says_so(world: Observed) -> None:
     step = plan.next_step(world)
@@ -245,6 +266,7 @@ def test_a_deleted_tenants_project_goes_only_where_the_policy_says_so(world: Obs
         assert not world.tenant.spec.deletion_protection
 
 
+@pytest.mark.proves("F64", "I1")
 @given(worlds())
 def test_a_project_is_made_only_by_the_winner_and_only_where_none_is(world: Observed) -> None:
     step = plan.next_step(world)
@@ -259,6 +281,7 @@ def test_a_project_is_made_only_by_the_winner_and_only_where_none_is(world: Obse
         assert world.tenant.has_finalizer
 
 
+@pytest.mark.proves("F64")
 @given(worlds())
 def test_somebody_elses_secret_is_never_written(world: Observed) -> None:
     step = plan.next_step(world)
@@ -268,6 +291,7 @@ def test_somebody_elses_secret_is_never_written(world: Observed) -> None:
         assert isinstance(world.secret, (Ours, LeftBehind))
 
 
+@pytest.mark.proves("F64")
 @given(worlds())
 def test_the_resource_goes_only_when_nothing_of_it_is_left(world: Observed) -> None:
     step = plan.next_step(world)
@@ -368,6 +392,7 @@ def with_project(world: Observed, neon: dict[str, Project], project: Project) ->
     return replace(world, lookup=world.lookup.with_project(project))
 
 
+@pytest.mark.proves("F64", "I1", "I10")
 @given(worlds())
 def test_from_any_world_the_plan_comes_to_rest_in_a_few_steps(world: Observed) -> None:
     neon = {p.id: p for p in (world.lookup.projects if world.lookup else ())}

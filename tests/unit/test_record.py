@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from builders import tenant
 from neon_tenants.api.conditions import Condition, ConditionStatus
-from neon_tenants.api.tenant_database import TenantDatabaseStatus
+from neon_tenants.api.tenant_database import AppliedTier, TenantDatabaseStatus
 from neon_tenants.core.key import Key
 from neon_tenants.core.record import Record
 from neon_tenants.roster import Roster
@@ -56,3 +56,21 @@ def test_the_roster_knows_who_asks_for_a_tier() -> None:
     assert [record.key for record in roster.records()] == [second.key]
     assert roster.record(first.key) is None
     assert len(roster) == 1
+
+
+def test_the_roster_knows_who_of_a_namespace_claims_a_tier() -> None:
+    """Who asks for another tier claims both, until it has that one."""
+    roster = Roster()
+    here = Record.of(tenant())
+    moving = replace(here, key=Key("tenants", "moving"), applied=AppliedTier(name="pro", generation=1))
+    elsewhere = replace(here, key=Key("others", "acme"))
+    for record in (here, moving, elsewhere):
+        roster.put(record)
+    assert {record.key.name for record in roster.claims("tenants", "free")} == {"acme", "moving"}
+    assert roster.claims("tenants", "pro") == [moving]
+    assert roster.claims("others", "free") == [elsewhere]
+    roster.put(replace(moving, applied=AppliedTier(name="free", generation=1)))
+    assert roster.claims("tenants", "pro") == []
+    for record in (here, moving, elsewhere):
+        roster.drop(record.key)
+    assert roster.claims("tenants", "free") == []

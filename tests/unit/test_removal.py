@@ -45,6 +45,30 @@ STEPS: dict[str, tuple[Observed, Step]] = {
         deleted(tenant=a.tenant(DELETE, deleting=True, finalizers=("others.example.com/x",))),
         Leave(),
     ),
+    "2 a protection that is not understood holds": (
+        deleted(tenant=a.tenant(DELETE, deleting=True, unread=frozenset({"deletionProtection"}))),
+        Rest(
+            Reason.SPEC_NOT_UNDERSTOOD,
+            "This version of the operator does not understand spec.deletionProtection: the deletion is held. "
+            "Put it right, or run the version that knows it.",
+            stalled=True,
+            again=300.0,
+        ),
+    ),
+    "5 other parts that are not understood hold nothing": (
+        deleted(tenant=a.tenant(DELETE, deleting=True, unread=frozenset({"state"}))),
+        LookUp(fresh=True),
+    ),
+    "9 where the policy is not understood, the data is kept": (
+        deleted(
+            tenant=a.tenant(
+                deleting=True, status=a.status(), unread=frozenset({"deletionPolicy", "connectionSecret"})
+            ),
+            tier=a.tier(deletionPolicy="Delete"),
+            lookup=a.lookup(a.project()),
+        ),
+        RenameProject("cool-project-1", a.MARKER.released_name),
+    ),
     "5 Neon is looked at freshly": (deleted(), LookUp(fresh=True)),
     "5 an older look does not do": (deleted(lookup=a.lookup(fresh=False)), LookUp(fresh=True)),
     "6 a recorded project of another name must show its certificate": (

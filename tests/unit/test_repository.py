@@ -34,6 +34,7 @@ def test_the_crds_are_those_of_the_models(folder: str) -> None:
     assert written == crd.files(), "run `make crds`"
 
 
+@pytest.mark.proves("T7", "T12", "T1")
 def test_no_field_of_a_crd_names_a_url_or_a_namespace() -> None:
     """A tenant must not point the operator anywhere."""
 
@@ -61,6 +62,7 @@ def unbounded(schema: dict[str, Any], path: str) -> list[str]:
     return found
 
 
+@pytest.mark.proves("T14")
 def test_every_string_list_and_map_of_a_crd_is_bounded() -> None:
     """Status is written by us alone, and bounded as well."""
     for definition in (crd.tenant_database(), crd.database_tier(), crd.fleet_operation()):

@@ -26,6 +26,7 @@ OTHERS = a.secret_object(type="Opaque")
 UNPROVEN = a.secret_object(annotations={names.OWNER_NAME: "acme"})
 EARLIER = a.secret_object(uid=a.OTHER_UID)
 SIBLING = a.secret_object(uid=a.OTHER_UID, name="sibling")
+MISNAMED = a.secret_object(uid=a.OTHER_UID, name="\x1b[31m\n" + "x" * 10_000)
 
 STATES: dict[str, tuple[SecretObject | None, SecretState]] = {
     "none": (None, Absent()),
@@ -33,9 +34,11 @@ STATES: dict[str, tuple[SecretObject | None, SecretState]] = {
     "our type without our annotation": (UNPROVEN, Foreign()),
     "an earlier resource's": (EARLIER, LeftBehind(EARLIER)),
     "a sibling's": (SIBLING, Conflict("sibling")),
+    "a sibling's, whose name is no name": (MISNAMED, Conflict("")),
 }
 
 
+@pytest.mark.proves("T5")
 @pytest.mark.parametrize(("found", "state"), STATES.values(), ids=STATES.keys())
 def test_a_secret_is_known_by_its_proof(found: SecretObject | None, state: SecretState) -> None:
     assert state_of(found, uid=a.UID, name="acme") == state
@@ -69,6 +72,7 @@ def test_a_digest_over_data_that_is_no_login_tells_none() -> None:
     assert a.ours(data=data, annotations=annotations).connection is None
 
 
+@pytest.mark.proves("T6")
 @pytest.mark.parametrize("text", ["", "../users", "Cool", "x" * 61])
 def test_what_cannot_be_an_id_is_none(text: str) -> None:
     annotations = {names.OWNER_UID: a.UID, names.PROJECT_ID: text}

@@ -31,6 +31,7 @@ BAD: dict[str, dict[str, object]] = {
 }
 
 
+@pytest.mark.proves("T7")
 @pytest.mark.parametrize("changes", BAD.values(), ids=BAD.keys())
 def test_bad_settings_are_refused(changes: dict[str, object]) -> None:
     with pytest.raises(ValidationError):

@@ -20,7 +20,7 @@ from neon_tenants.core.intent import Sent
 from neon_tenants.core.knowledge import Knowledge
 from neon_tenants.core.observed import Observed, is_pending
 from neon_tenants.core.status import GRACE, Verdict
-from neon_tenants.core.steps import DeleteProject, LookUp, RenameProject, Rest, Step, Wait
+from neon_tenants.core.steps import DeleteProject, LookUp, RenameProject, Rest, Step, UpdateProject, Wait
 
 LATER = "2026-02-02T00:00:00Z"
 WORKING = Verdict.of(Wait(Reason.PROVISIONING, "Neon is creating the project."))
@@ -158,6 +158,21 @@ def test_a_refusing_tier_is_not_noted_as_applied() -> None:
     status = told(world, replace(STALLED, applied=True))
     assert status.tier == a.status().tier
     assert status.suspended is True
+
+
+@pytest.mark.proves("T4")
+def test_a_full_tier_is_not_noted_as_applied_and_changes_nothing() -> None:
+    before = AppliedTier(name="pro", generation=4)
+    moving = a.bound(
+        tenant=a.tenant(status=a.status(tier=before)),
+        tier=a.tier(maxTenantsPerNamespace=1, compute={"minCU": 1, "maxCU": 1, "suspendAfter": "5m"}),
+        older_tenants=1,
+    )
+    step = plan.next_step(moving)
+    assert isinstance(step, Rest)
+    assert step.reason is Reason.TIER_FULL
+    assert told(moving, Verdict.of(step)).tier == before
+    assert isinstance(plan.next_step(replace(moving, older_tenants=0)), UpdateProject)
 
 
 def test_nothing_is_said_of_a_project_that_is_not_known_to_be_ours() -> None:
@@ -338,3 +353,24 @@ def test_a_step_is_an_event(step: Step, reason: Reason | None) -> None:
 
 def test_every_condition_status_is_one_of_kubernetes() -> None:
     assert {s.value for s in ConditionStatus} == {"True", "False", "Unknown"}
+
+
+@pytest.mark.parametrize(
+    ("before", "own", "given_up"),
+    [
+        ({"project_id": "p-own"}, "p-own", ["p-own"]),
+        ({}, "p-own", ["p-own"]),  # a wiped status: only the name tells
+        ({}, None, []),
+        ({"project_id": "p-lost"}, None, ["p-lost"]),
+        ({"project_id": "p-own", "released_projects": ["p-1", "p-earlier"]}, "p-own", ["p-1", "p-own"]),
+        ({"project_id": "p-own", "released_projects": ["p-own"]}, "p-own", ["p-own"]),
+    ],
+)
+def test_a_rebind_notes_the_project_that_is_given_up(
+    before: dict[str, object], own: str | None, given_up: list[str]
+) -> None:
+    old = a.status(**{"project_id": None, "host": "ep-1.example", **before})
+    new = core_status.rebound(old, "p-earlier", own=own)
+    assert new.project_id == "p-earlier"
+    assert new.released_projects == given_up
+    assert (new.host, new.tier, new.binding, new.suspended) == (None, None, None, None)

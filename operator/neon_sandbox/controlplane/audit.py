@@ -22,10 +22,17 @@ POLICY = {
             "users": ["system:apiserver", "system:kube-controller-manager"],
             "verbs": ["get", "list", "watch"],
         },
+        # Enough to replay the whole life of each of our resources. No other kind: a Secret has a body, too.
+        {
+            "level": "RequestResponse",
+            "verbs": ["create", "update", "patch", "delete", "deletecollection"],
+            "resources": [{"group": "neontenants.io"}],
+        },
         {"level": "Metadata"},
     ],
 }
-"""What is recorded: everything but probes and the control plane's own reads, without bodies."""
+"""What is recorded: everything but probes and the control plane's own reads. Bodies only of writes to our
+own resources, which hold no secrets; of them all, so that a test may look."""
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any, Self
 
 from neon_sandbox.emulator import app, control
 from neon_sandbox.emulator.background import Background
 from neon_sandbox.emulator.clock import Clock
 from neon_sandbox.emulator.computes import Computes
+from neon_sandbox.emulator.effects import Effects
 from neon_sandbox.emulator.gateway import Gateway
 from neon_sandbox.emulator.hosting import Hosting, NoHosting
 from neon_sandbox.emulator.httpserver import HttpServer
@@ -46,17 +49,22 @@ class Emulator:
         api_key: str | None = None,
         knobs: Knobs | None = None,
         seed: int | None = None,
+        journal: Path | None = None,
+        canaries: Path | None = None,
     ) -> AsyncIterator[Self]:
         """Serves the API on 127.0.0.1 until the block ends, and then drops all databases it has made.
 
-        Without `postgres` nobody can log in anywhere. `seed` makes ids and passwords repeatable.
+        Without `postgres` nobody can log in anywhere. `seed` makes ids and passwords repeatable. What takes
+        effect is appended to `journal`, without secrets; those to `canaries` (see `effects`).
         Raises OSError if the port is taken, and ExceptionGroup at the end if background work failed.
         """
-        world = _world(postgres, clock or Clock(), knobs or Knobs(), Names(seed), Keys(api_key))
-        gateway = Gateway(world)
-        server = HttpServer(app.build(world, gateway))
-        gateway.server = server
         async with AsyncExitStack() as stack:
+            effects = stack.enter_context(Effects.written(journal, canaries))
+            keys = Keys(api_key, made=effects.secret)
+            world = _world(postgres, clock or Clock(), knobs or Knobs(), Names(seed), keys, effects=effects)
+            gateway = Gateway(world)
+            server = HttpServer(app.build(world, gateway))
+            gateway.server = server
             if isinstance(world.hosting, PostgresHosting):
                 await stack.enter_async_context(world.hosting)
             stack.push_async_callback(world.background.close)
@@ -81,6 +89,11 @@ class Emulator:
     def api_key(self) -> str:
         """A key that is valid now. Raises IndexError when all were revoked."""
         return self._world.keys.first
+
+    @property
+    def issued(self) -> frozenset[str]:
+        """Every key and password that it ever gave out: what nobody may find where it does not belong."""
+        return frozenset({*self._world.keys.issued, *self._world.names.passwords})
 
     @property
     def organization_id(self) -> str:
@@ -131,13 +144,21 @@ class Emulator:
         return control.dump(self._world)
 
 
-def _world(postgres: PostgresServer | None, clock: Clock, knobs: Knobs, names: Names, keys: Keys) -> World:
+def _world(
+    postgres: PostgresServer | None, clock: Clock, knobs: Knobs, names: Names, keys: Keys, *, effects: Effects
+) -> World:
     store = Store(clock)
     computes = Computes(store, clock)
     background = Background()
     hosting: Hosting = NoHosting()
     if postgres is not None:
-        hosting = PostgresHosting(postgres, gate=computes, background=background, tag=names.tag())
+        hosting = PostgresHosting(
+            postgres,
+            gate=computes,
+            background=background,
+            tag=names.tag(),
+            told=partial(effects.tell, "login"),
+        )
     return World(
         knobs=knobs,
         clock=clock,
@@ -152,4 +173,5 @@ def _world(postgres: PostgresServer | None, clock: Clock, knobs: Knobs, names: N
         scripts=Scripts(),
         outage=OutageSwitch(clock),
         journal=Journal(),
+        effects=effects,
     )

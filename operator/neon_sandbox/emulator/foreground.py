@@ -31,6 +31,8 @@ class Options:
     plan: PlanName = "scale"
     api_key_file: Path | None = None
     """Read if it exists, otherwise made; None is a temporary file."""
+    journal: Path | None = None
+    """Where what took effect is appended, as JSON lines without secrets; None is nowhere."""
 
 
 def run(options: Options, output: TextIO = sys.stdout) -> int:
@@ -61,7 +63,13 @@ async def _serve(options: Options, output: TextIO) -> int:
             postgres = await stack.enter_async_context(PostgresServer.start(options.postgres))
             postgres.disposable = True
         emulator = await stack.enter_async_context(
-            Emulator.start(postgres=postgres, port=options.port, api_key=key, knobs=Knobs(plan=options.plan))
+            Emulator.start(
+                postgres=postgres,
+                port=options.port,
+                api_key=key,
+                knobs=Knobs(plan=options.plan),
+                journal=options.journal,
+            )
         )
         _announce(emulator, postgres, key_file, output)
         return await _wait(stop, postgres)

@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from neon_sandbox.emulator import errors
+from neon_sandbox.emulator import effects, errors
 from neon_sandbox.emulator.bodies import Body
 from neon_sandbox.emulator.httpserver import HttpServer
 from neon_sandbox.emulator.journal import DROPPED, Entry
@@ -86,7 +86,8 @@ class Gateway:
         )
         body = await _read(receive)
         try:
-            response = await self._respond(request, routes, body)
+            with effects.caused_by(headers.get("user-agent", "")):
+                response = await self._respond(request, routes, body)
         except _Dropped:
             self._record(request, DROPPED, started)
             assert self.server is not None
@@ -99,6 +100,10 @@ class Gateway:
     async def _respond(self, request: _Request, routes: dict[str, Route], body: bytes | None) -> Response:
         world = self._world
         script = world.scripts.take(request.method, request.template, request.path) or _NO_SCRIPT
+        if script is not _NO_SCRIPT:
+            world.effects.tell(
+                "answer_scripted", method=request.method, route=request.template, mode=script.mode
+            )
         await self._pause(script.delay_before + self._latency(request))
         response: Response | None = None
         if script.executes:

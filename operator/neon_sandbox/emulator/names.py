@@ -5,6 +5,10 @@ from __future__ import annotations
 import random
 import string
 import uuid
+from collections import deque
+
+KEPT = 10_000
+"""Passwords that are remembered, for who looks whether one leaked."""
 
 _ADJECTIVES = (
     "aged", "bitter", "bold", "calm", "cold", "cool", "damp", "dark", "dry", "fancy", "floral", "frosty",
@@ -32,6 +36,8 @@ class Names:
 
     def __init__(self, seed: int | None = None) -> None:
         self._dice: random.Random = random.SystemRandom() if seed is None else random.Random(seed)
+        self.passwords: deque[str] = deque(maxlen=KEPT)
+        """The last ones that it made."""
 
     def project_id(self) -> str:
         """For example shiny-wind-02883412."""
@@ -47,7 +53,8 @@ class Names:
 
     def password(self) -> str:
         """npg_ and twelve letters and digits."""
-        return "npg_" + "".join(self._dice.choices(_ALPHANUMERIC, k=12))
+        self.passwords.append("npg_" + "".join(self._dice.choices(_ALPHANUMERIC, k=12)))
+        return self.passwords[-1]
 
     def tag(self) -> str:
         """Eight letters that keep one emulator's databases apart from another's."""

@@ -76,12 +76,16 @@ def create(world: World, wanted: NewProject) -> Created:
         default_endpoint_settings=defaults,
     )
     password = world.names.password()
+    world.effects.secret(password)
     role = Role(role_name, password if wanted.store_passwords else None, now, now)
     branch = branching.root(world, wanted.branch.name, role, database_name, wanted.branch.annotations)
     endpoint = endpoints.new(world, project, branch.id, "read_write", {})
     project.branches[branch.id] = branch
     project.endpoints[endpoint.id] = endpoint
     world.store.add(project)
+    world.effects.tell(
+        "project_created", project=project.id, name=project.name, annotations=branch.annotations
+    )
     world.hosting.open(endpoint)
     steps = [
         Step(
@@ -117,7 +121,9 @@ def update(world: World, project: Project, wanted: ChangedProject) -> list[Opera
         steps += _suspend_all(world, project)
 
     listing.remember(world, project)
-    project.name = given.get("name", project.name)
+    before, project.name = project.name, given.get("name", project.name)
+    if project.name != before:
+        world.effects.tell("project_renamed", project=project.id, before=before, name=project.name)
     project.settings = settings
     project.default_endpoint_settings = defaults
     project.history_retention_seconds = retention
@@ -129,8 +135,10 @@ async def delete(world: World, project: Project) -> None:
     """Stops its computes; the data stays until it can no longer be recovered."""
     listing.remember(world, project)
     world.store.delete(project)
+    world.effects.tell("project_deleted", project=project.id, name=project.name)
     await world.stop_computes(project.endpoints.values())
     for gone in world.store.purge():
+        world.effects.tell("project_purged", project=gone.id, name=gone.name)
         for endpoint in gone.endpoints.values():
             world.hosting.close(endpoint)
         world.background.start(world.hosting.drop_project(gone))
@@ -141,6 +149,7 @@ def recover(world: World, project: Project) -> None:
     check_projects_limit(world)
     listing.remember(world, project)
     world.store.recover(project)
+    world.effects.tell("project_recovered", project=project.id, name=project.name)
     project.updated_at = world.clock.now()
 
 

@@ -50,6 +50,12 @@ class Script(BaseModel):
         """Whether the request takes effect."""
         return self.status is None if self.execute is None else self.execute
 
+    @property
+    def mode(self) -> str:
+        """In a few words: what becomes of the request."""
+        what = "dropped" if self.drop else "an answer of its own" if self.status is not None else "late"
+        return f"{what}, {'executed' if self.executes else 'not executed'}"
+
     def matches(self, method: str, route: str, path: str) -> bool:
         """Whether it is about this request."""
         return (

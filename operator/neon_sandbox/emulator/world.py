@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from neon_sandbox.emulator.background import Background
 from neon_sandbox.emulator.clock import Clock
 from neon_sandbox.emulator.computes import Computes
+from neon_sandbox.emulator.effects import Effects
 from neon_sandbox.emulator.hosting import Hosting
 from neon_sandbox.emulator.journal import Journal
 from neon_sandbox.emulator.keys import Keys
@@ -38,6 +39,7 @@ class World:
     scripts: Scripts
     outage: OutageSwitch
     journal: Journal
+    effects: Effects
 
     async def stop_computes(self, endpoints: Iterable[Endpoint]) -> None:
         """Makes computes idle at once and ends their connections."""

@@ -79,6 +79,8 @@ class Reason(StrEnum):
     """`spec.overrides` asks for something that the tier does not allow, or for too much of it."""
     IMMUTABLE_FIELD_CHANGED = "ImmutableFieldChanged"
     """Region, PostgreSQL version or database differ from those of the project. Nothing is replaced."""
+    SPEC_NOT_UNDERSTOOD = "SpecNotUnderstood"
+    """A part of the spec was stored under another version's schema. Nothing is changed meanwhile."""
     SECRET_NOT_OURS = "SecretNotOurs"  # noqa: S105 - a reason, not a password
     """A Secret of that name exists that this operator did not write. It is never overwritten."""
     SECRET_CONFLICT = "SecretConflict"  # noqa: S105 - likewise

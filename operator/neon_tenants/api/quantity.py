@@ -18,6 +18,9 @@ TOO_MANY_BYTES: Final = 4 * 1024**6
 """4Ei. Neon's quota fields are int64; Kubernetes rounds quantities silently at 8Ei."""
 MAX_INT64: Final = 2**63 - 1
 
+MAX_LENGTH: Final = 24
+"""Characters of a quantity or duration, in the CRD, too. Python reads no number of thousands of digits."""
+
 BYTES_PATTERN: Final = "[0-9]+([KMGTPE]i|[kMGTPE]|[eE][0-9]{1,2})?"
 SECONDS_PATTERN: Final = "([0-9]+h)?([0-9]+m)?([0-9]+s)?"
 
@@ -43,7 +46,7 @@ def parse_bytes(text: str) -> int:
         QuantityError: not a quantity, with a fraction, negative, or not below 4Ei.
     """
     match = _BYTES.fullmatch(text)
-    if match is None:
+    if match is None or len(text) > MAX_LENGTH:
         raise QuantityError(f"{text!r} is not a quantity of bytes such as 512Mi, 10Gi or 5G")
     factor = 10 ** int(match["power"]) if match["power"] else _SUFFIXES[match["unit"] or ""]
     value: int = int(match["number"]) * factor
@@ -58,7 +61,7 @@ def parse_seconds(text: str) -> int:
     Raises:
         QuantityError: not a duration, not in whole seconds, or longer than Go's 292 years.
     """
-    if not text or _DURATION.fullmatch(text) is None:
+    if not 0 < len(text) <= MAX_LENGTH or _DURATION.fullmatch(text) is None:
         raise QuantityError(f"{text!r} is not a duration such as 100h, 5m or 1h30m")
     seconds = sum(int(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
     if seconds > MAX_INT64 // 10**9:

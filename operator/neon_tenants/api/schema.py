@@ -9,6 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from neon_tenants.api.quantity import (
     BYTES_PATTERN,
+    MAX_LENGTH,
     NEVER,
     SECONDS_PATTERN,
     UNLIMITED,
@@ -69,7 +70,7 @@ ByteQuota = Annotated[
     str,
     Field(
         min_length=1,
-        max_length=24,
+        max_length=MAX_LENGTH,
         json_schema_extra={
             VALIDATIONS: [
                 rule(
@@ -90,7 +91,7 @@ TimeQuota = Annotated[
     str,
     Field(
         min_length=1,
-        max_length=24,
+        max_length=MAX_LENGTH,
         json_schema_extra={
             VALIDATIONS: [
                 rule(
@@ -109,7 +110,7 @@ SuspendAfter = Annotated[
     str,
     Field(
         min_length=1,
-        max_length=24,
+        max_length=MAX_LENGTH,
         json_schema_extra={
             VALIDATIONS: [
                 rule(
@@ -128,7 +129,7 @@ HistoryRetention = Annotated[
     str,
     Field(
         min_length=1,
-        max_length=24,
+        max_length=MAX_LENGTH,
         json_schema_extra={
             VALIDATIONS: [
                 rule(

@@ -163,7 +163,7 @@ def decode(text: str | None) -> Ledger:
             engaged={str(scope): float(since) for scope, since in stored["engaged"].items()},
             released_until=float(stored["releasedUntil"]),
         )
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         return Ledger(engaged={FLEET: 0.0})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Final, Self
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
@@ -11,6 +12,11 @@ DEFAULT_PORT: Final = 5432
 
 # libpq's names of parameters, and pgjdbc's for the same thing.
 _JDBC_NAMES: Final = {"channel_binding": "channelBinding"}
+
+
+# What would read otherwise in a URI, or begin another line in a password file.
+_HOST: Final = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
+_BREAKS: Final = re.compile(r"[\x00\r\n]")
 
 
 class ConnectionUriError(ValueError):
@@ -35,7 +41,7 @@ class Connection:
         """The parts of a URI such as Neon hands out.
 
         Raises:
-            ConnectionUriError: a part is missing.
+            ConnectionUriError: a part is missing, a host is no DNS name, or a line would end within a part.
         """
         try:
             parts = urlsplit(uri)
@@ -47,13 +53,18 @@ class Connection:
             parts.hostname and parts.username and parts.password and database
         ):
             raise ConnectionUriError("a connection URI of Neon lacks its host, database, role or password")
+        username, password = unquote(parts.username), unquote(parts.password)
+        if any(host and _HOST.fullmatch(host) is None for host in (parts.hostname, pooled_host)):
+            raise ConnectionUriError("a connection URI of Neon names a host that is no DNS name")
+        if _BREAKS.search(f"{database}{username}{password}"):
+            raise ConnectionUriError("a part of a connection URI of Neon has more than one line")
         return cls(
             host=parts.hostname,
             pooled_host=pooled_host,
             port=port or DEFAULT_PORT,
             database=database,
-            username=unquote(parts.username),
-            password=unquote(parts.password),
+            username=username,
+            password=password,
             parameters=tuple(parse_qsl(parts.query, keep_blank_values=True)),
         )
 

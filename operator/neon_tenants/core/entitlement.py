@@ -88,7 +88,7 @@ def refused_start(spec: TenantDatabaseSpec, tier: Tier, older_tenants: int | Non
     """What stands against a *new* project of this tier; a project that exists is not held to it.
 
     `older_tenants` counts the tenants of the namespace that come before this one in the tier; None
-    where the tier sets no limit.
+    where the tier sets no limit, and for a tenant that has the tier.
 
     | case | result |
     |---|---|
@@ -112,7 +112,12 @@ def refused_start(spec: TenantDatabaseSpec, tier: Tier, older_tenants: int | Non
             f"The tier {tier.name} offers PostgreSQL {versions}, not {version}. "
             "The version cannot be changed: delete this resource and create it with another version.",
         )
-    most = offered.max_tenants_per_namespace
+    return refused_room(tier, older_tenants)
+
+
+def refused_room(tier: Tier, older_tenants: int | None) -> Refusal | None:
+    """The refusal of a tier that is full, for a new tenant and for one that comes from another tier."""
+    most = tier.spec.max_tenants_per_namespace
     if most is not None and older_tenants is not None and older_tenants >= most:
         return Refusal(
             Reason.TIER_FULL,

@@ -65,7 +65,7 @@ def decode(annotation: str | None, uid: str) -> SeenIntent | None:
     try:
         value = form.decode(FORM, annotation)
         nonce, owner, lifetime = str(value["nonce"]), value["uid"], float(value["lifetime"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError):
         return SeenIntent(nonce=annotation, lifetime=MAX_LIFETIME)
     if owner != uid:
         return None

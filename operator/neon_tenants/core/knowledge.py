@@ -16,6 +16,8 @@ class Knowledge:
 
     sighting: Sighting | None = None
     attempt: Attempt | None = None
+    project_id: str | None = None
+    """The project that all of the following is about; None where it can be only the one that is recorded."""
     created: Project | None = None
     """The project that our own POST made, as its answer said, until the status records it."""
     connection: Connection | None = field(default=None, repr=False)
@@ -41,3 +43,13 @@ class Knowledge:
     def created_id(self) -> str | None:
         """The id of that project."""
         return None if self.created is None else self.created.id
+
+    def about(self, recorded: str | None) -> Knowledge:
+        """What still counts where the status records this project.
+
+        A rebind makes void what is known of the project before: its operations would be awaited for ever,
+        and its login would go into the Secret of the other.
+        """
+        if recorded is None or self.project_id in {None, recorded}:
+            return self
+        return Knowledge(self.sighting, self.attempt, waiting_since=self.waiting_since)

@@ -48,6 +48,8 @@ class Tenant:
     status: TenantDatabaseStatus
     marked: float | None = None
     """When it was marked for deletion, in seconds of the epoch by the API server's clock."""
+    unread: frozenset[str] = frozenset()
+    """Parts of the spec that another version's schema let through, and that `spec` leaves out."""
 
     @property
     def version(self) -> int:
@@ -83,7 +85,8 @@ class Tenant:
     @property
     def secret_name(self) -> str:
         """Name of the connection Secret."""
-        return self.secret_wishes.name or f"{self.name}-database"
+        told = self.status.binding if "connectionSecret" in self.unread else None
+        return self.secret_wishes.name or (told.name if told else f"{self.name}-database")
 
     @property
     def database(self) -> str:
@@ -101,7 +104,12 @@ class Tenant:
         return self.spec.state is State.SUSPENDED
 
     def deletion_policy(self, tier: Tier | None) -> DeletionPolicy:
-        """What becomes of the project: the tenant's word, else the tier's, else it is kept."""
+        """What becomes of the project: the tenant's word, else the tier's, else it is kept.
+
+        A word that is not understood is taken for the careful one.
+        """
+        if "deletionPolicy" in self.unread:
+            return DeletionPolicy.RETAIN
         from_tier = tier.spec.deletion_policy if tier else None
         return self.spec.deletion_policy or from_tier or DeletionPolicy.RETAIN
 
@@ -141,6 +149,7 @@ class Observed:
     tier: Tier | None
     namespace_labels: Mapping[str, str] | None
     older_tenants: int | None
+    """How many of its namespace come before it in the tier; None where that has no limit, or it is in."""
     secret: SecretState
     knowledge: Knowledge = field(default_factory=Knowledge)
     note: Note = field(default_factory=Note)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from neon_tenants.api.conditions import Reason
-from neon_tenants.core.entitlement import Refusal, granted, refused_start
+from neon_tenants.core.entitlement import Refusal, granted, refused_room, refused_start
 from neon_tenants.core.observed import Observed
+from neon_tenants.core.project import Limits
 from neon_tenants.core.secret import Conflict, Foreign
 from neon_tenants.core.steps import Rest
 
@@ -23,6 +24,15 @@ def obstacle_of(observed: Observed) -> Rest | None:
     if refusal := refused_start(observed.tenant.spec, observed.tier, observed.older_tenants):
         return refused(refusal)
     return secret_taken(observed)
+
+
+def entitled(observed: Observed) -> Limits | Refusal:
+    """What the tier grants a tenant whose project stands; one from another tier needs room as well."""
+    limits = granted(observed.tenant.spec, observed.tier, observed.namespace_labels)
+    applied, tier = observed.tenant.status.tier, observed.tier
+    if isinstance(limits, Refusal) or applied is None or tier is None or applied.name == tier.name:
+        return limits
+    return refused_room(tier, observed.older_tenants) or limits
 
 
 def refused(refusal: Refusal) -> Rest:

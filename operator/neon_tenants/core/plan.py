@@ -31,6 +31,7 @@ def next_step(observed: Observed) -> Step:
     |---|---|---|
     | 1 | deleted | `removal.next_step` |
     | 2 | paused | Rest Paused |
+    | 2 | a part of the spec is not understood | Rest SpecNotUnderstood |
     | 3 | never touched, and refused by the tier, or the Secret's name is taken | Rest with the reason |
     | 4 | Neon not looked at yet | LookUp; fresh unless the tenant is settled |
     | 5 | a project's certificate, or the deleted projects, decide and are not known | read them |
@@ -47,6 +48,8 @@ def next_step(observed: Observed) -> Step:
         return removal.next_step(observed)
     if pause := removal.paused(observed):
         return pause
+    if observed.tenant.unread:
+        return removal.not_understood(observed)
     if not observed.tenant.has_finalizer and (obstacle := obstacle_of(observed)):
         return obstacle
     if observed.lookup is None:

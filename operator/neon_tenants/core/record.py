@@ -32,6 +32,8 @@ class Record:
     paused: bool
     """By its own annotation, or by what its status tells of: its Namespace, or all."""
     deleting: bool
+    held: bool
+    """Whether our finalizer stands."""
     marked: float | None
     """When it was marked for deletion, in seconds of the epoch, while our finalizer stands."""
     deletion_policy: DeletionPolicy | None
@@ -66,6 +68,7 @@ class Record:
             suspended=tenant.suspended,
             paused=tenant.paused or is_told_paused(status),
             deleting=tenant.deleting,
+            held=tenant.has_finalizer,
             marked=tenant.marked if tenant.has_finalizer else None,
             deletion_policy=tenant.spec.deletion_policy,
             settled_generation=status.observed_generation == tenant.generation,

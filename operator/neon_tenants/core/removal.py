@@ -41,6 +41,19 @@ def paused(observed: Observed) -> Rest | None:
     return None
 
 
+def not_understood(observed: Observed) -> Rest:
+    """A part of the spec was stored under another version's schema: nobody here knows what it asks for."""
+    parts = ", ".join(f"spec.{name}" for name in sorted(observed.tenant.unread))
+    held = "the deletion is held" if observed.tenant.deleting else "nothing is changed"
+    return Rest(
+        Reason.SPEC_NOT_UNDERSTOOD,
+        f"This version of the operator does not understand {parts}: {held}. Put it right, or run the version "
+        "that knows it.",
+        stalled=True,
+        again=HELD_AGAIN,
+    )
+
+
 def next_step(observed: Observed) -> Step:
     """What to do next for a deleted tenant. The first row that applies decides.
 
@@ -48,6 +61,7 @@ def next_step(observed: Observed) -> Step:
     |---|---|---|
     | 1 | our finalizer is gone | Leave |
     | 2 | paused | Rest Paused: held |
+    | 2 | `deletionProtection` is not understood | Rest SpecNotUnderstood: held |
     | 3 | `deletionProtection` | Rest DeletionHeld |
     | 4 | the brake holds it, and the policy is Delete | Rest DeletionHeld |
     | 5 | Neon not looked at since the last step | LookUp, fresh |
@@ -67,6 +81,8 @@ def next_step(observed: Observed) -> Step:
         return Leave()
     if pause := paused(observed):
         return pause
+    if "deletionProtection" in tenant.unread:
+        return not_understood(observed)
     if tenant.spec.deletion_protection:
         return Rest(
             Reason.DELETION_HELD,

@@ -14,6 +14,8 @@ from neon_tenants.core.connection import Connection, ConnectionUriError
 
 PROVIDER: Final = "neon"
 
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}")
+"""No stricter than Kubernetes about names."""
 _ID: Final = re.compile(r"[a-z0-9-]{1,60}")
 """Neon's pattern for project ids."""
 
@@ -107,6 +109,8 @@ def state_of(found: SecretObject | None, *, uid: str, name: str) -> SecretState:
             owned=uid in found.owner_uids,
         )
     owner_name = found.annotations.get(names.OWNER_NAME, "")
+    if not _NAME.fullmatch(owner_name):
+        owner_name = ""  # tenants can edit it, and it is told to people
     return LeftBehind(found) if owner_name == name else Conflict(owner_name)
 
 

@@ -9,11 +9,11 @@ from neon_tenants.api import names
 from neon_tenants.api.conditions import Condition, ConditionType, Reason
 from neon_tenants.api.tenant_database import AppliedTier, Binding, TenantDatabaseStatus, Usage
 from neon_tenants.core import usage as core_usage
-from neon_tenants.core.entitlement import granted
 from neon_tenants.core.failure import Failure
 from neon_tenants.core.identity import Bound, identify
 from neon_tenants.core.intent import IntentState, decode
 from neon_tenants.core.observed import Observed
+from neon_tenants.core.obstacle import entitled
 from neon_tenants.core.project import Endpoint, Limits
 from neon_tenants.core.resize import waiting
 from neon_tenants.core.secret import Ours
@@ -93,6 +93,30 @@ def updated(observed: Observed, verdict: Verdict, wall_time: str) -> TenantDatab
     return new.model_copy(update={"conditions": [*new.conditions, *quotas]})
 
 
+def rebound(old: TenantDatabaseStatus, project_id: str, *, own: str | None) -> TenantDatabaseStatus:
+    """The status that records another project. The one that it had is noted, so that it is never a duplicate.
+
+    `own` is the project that bears the tenant's name: a wiped status does not record it.
+    """
+    released = [id_ for id_ in old.released_projects if id_ != project_id]
+    given_up = dict.fromkeys(id_ for id_ in (old.project_id, own) if id_ is not None and id_ != project_id)
+    return old.model_copy(
+        update={
+            "project_id": project_id,
+            "released_projects": [*released, *(id_ for id_ in given_up if id_ not in released)],
+            # All that was told of the other project.
+            "branch_id": None,
+            "endpoint_id": None,
+            "host": None,
+            "region": None,
+            "postgres_version": None,
+            "tier": None,
+            "binding": None,
+            "suspended": None,
+        }
+    )
+
+
 def as_json(status: TenantDatabaseStatus) -> dict[str, object]:
     """As the API server stores it."""
     return status.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
@@ -135,7 +159,7 @@ def _applied(observed: Observed) -> dict[str, object]:
     if not observed.admitted:
         return applied  # the tier of the generation before stays
     tier = observed.tier
-    limits = granted(observed.tenant.spec, tier, observed.namespace_labels)
+    limits = entitled(observed)
     if tier is not None and isinstance(limits, Limits):
         old = observed.tenant.status.tier
         same = old is not None and (old.name, old.generation) == (tier.name, tier.generation)

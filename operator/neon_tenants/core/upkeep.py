@@ -9,12 +9,12 @@ from neon_tenants.api.conditions import Reason
 from neon_tenants.api.database_tier import DriftPolicy
 from neon_tenants.core import usage as core_usage
 from neon_tenants.core.difference import of_endpoint, of_name, of_project
-from neon_tenants.core.entitlement import Refusal, granted
+from neon_tenants.core.entitlement import Refusal
 from neon_tenants.core.harm import held_back
 from neon_tenants.core.identity import Bound
 from neon_tenants.core.intent import IntentState, alive_until
 from neon_tenants.core.observed import Observed
-from neon_tenants.core.obstacle import STALLED_AGAIN, refused, secret_taken
+from neon_tenants.core.obstacle import STALLED_AGAIN, entitled, refused, secret_taken
 from neon_tenants.core.project import (
     Endpoint,
     Limits,
@@ -84,7 +84,7 @@ def _wanted(observed: Observed, project: Project) -> Limits | Refusal | None:
     """What the tenant is to get; None where all stays as it is, since no rollout has reached it."""
     if not observed.admitted and observed.settled:
         return None
-    limits = granted(observed.tenant.spec, observed.tier, observed.namespace_labels)
+    limits = entitled(observed)
     if observed.admitted or isinstance(limits, Refusal):
         return limits
     return held_back(limits, project, observed.tenant.spec.overrides)

@@ -158,7 +158,7 @@ class Rebinding:
     async def _bind(self, place: _Place, project_id: str) -> End:
         key = place.target.key
         if place.tenant.status.project_id != project_id:
-            await self._tenants.bind(place.tenant, project_id)
+            await self._tenants.bind(place.tenant, project_id, own=place.own)
         self._queue.add(key, Lane.REPAIR)
         until = self._clock() + SETTLE
         while self._clock() < until:

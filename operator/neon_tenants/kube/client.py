@@ -22,6 +22,8 @@ from neon_tenants.core.failure import Done
 from neon_tenants.kube.errors import KubeError, NotFoundError, refused
 
 _JSON_PATCH: Final = "application/json-patch+json"
+PAGE: Final = "500"
+"""Objects on a page of a list."""
 REQUEST_TIMEOUT: Final = 30.0
 """Seconds for one request, all in all. The API server itself gives up after 60."""
 SERVICE_ACCOUNT_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -153,6 +155,24 @@ class KubeClient:
             what, method, path, ids, query=query, body=body, content_type=content_type
         )
         return _content(status, data, what)
+
+    async def items(
+        self,
+        what: str,
+        path: str,
+        ids: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[dict[str, Any]]:
+        """All objects of a list, read in pages."""
+        cursor = ""
+        while True:
+            more = {"continue": cursor} if cursor else {}
+            page = await self.request(what, "GET", path, ids, query={**(query or {}), "limit": PAGE, **more})
+            for item in page["items"]:
+                yield item
+            cursor = page["metadata"].get("continue") or ""
+            if not cursor:
+                return
 
     async def patch(
         self,

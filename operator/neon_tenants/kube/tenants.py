@@ -7,6 +7,7 @@ loses, reads again and decides anew.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -28,12 +29,16 @@ _TENANT: Final = f"{_TENANTS}/{{name}}"
 _ALL_TENANTS: Final = f"{_BASE}/{names.TENANT_DATABASES}"
 _TIERS: Final = f"{_BASE}/{names.DATABASE_TIERS}"
 _TIER: Final = f"{_TIERS}/{{name}}"
-PAGE: Final = "500"
 
 
 def parse_tenant(body: Mapping[str, Any]) -> Tenant:
-    """A TenantDatabase from its JSON."""
+    """A TenantDatabase from its JSON.
+
+    Raises:
+        ValidationError: not even its tier, or not its status, is of a form that this version knows.
+    """
     metadata = body["metadata"]
+    spec, unread = _read_spec(body["spec"])
     return Tenant(
         namespace=metadata["namespace"],
         name=metadata["name"],
@@ -45,9 +50,21 @@ def parse_tenant(body: Mapping[str, Any]) -> Tenant:
         marked=seconds(metadata["deletionTimestamp"]) if "deletionTimestamp" in metadata else None,
         finalizers=tuple(metadata.get("finalizers") or ()),
         annotations=dict(metadata.get("annotations") or {}),
-        spec=TenantDatabaseSpec.model_validate(body["spec"]),
+        spec=spec,
+        unread=unread,
         status=TenantDatabaseStatus.model_validate(body.get("status") or {}),
     )
+
+
+def _read_spec(content: Mapping[str, Any]) -> tuple[TenantDatabaseSpec, frozenset[str]]:
+    """The spec without the parts that are not understood, and their names."""
+    try:
+        return TenantDatabaseSpec.model_validate(content), frozenset()
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        unread = frozenset(str(each["loc"][0]) for each in found if each["loc"])
+    rest = {name: value for name, value in content.items() if name not in unread}
+    return TenantDatabaseSpec.model_validate(rest), unread
 
 
 def parse_tier(body: Mapping[str, Any]) -> Tier:
@@ -90,15 +107,19 @@ class Tenants:
         return str(body["metadata"]["uid"])
 
     async def tier(self, name: str) -> Tier | None:
-        """The tier as it is now; None where there is none."""
+        """The tier as it is now; None where there is none, or none that this version understands."""
         try:
             return parse_tier(await self._kube.request("read the DatabaseTier", "GET", _TIER, {"name": name}))
-        except NotFoundError:
+        except (NotFoundError, ValidationError):
             return None
 
     async def tiers(self) -> list[Tier]:
-        """All tiers."""
-        return [parse_tier(item) async for item in self._list("list DatabaseTiers", _TIERS, {}, {})]
+        """All tiers, but for those that were stored under another version's schema."""
+        found = []
+        async for item in self._kube.items("list DatabaseTiers", _TIERS):
+            with suppress(ValidationError):
+                found.append(parse_tier(item))
+        return found
 
     async def all(self, namespace: str | None) -> AsyncIterator[Tenant]:
         """All tenants of a namespace or, where it is None, of the cluster.
@@ -106,41 +127,11 @@ class Tenants:
         Those that were stored under another version's schema are left out.
         """
         path, ids = (_TENANTS, {"namespace": namespace}) if namespace else (_ALL_TENANTS, {})
-        async for item in self._list("list TenantDatabases", path, ids, {}):
+        async for item in self._kube.items("list TenantDatabases", path, ids):
             try:
                 yield parse_tenant(item)
             except ValidationError:
                 continue
-
-    async def older_in_tier(self, tenant: Tenant) -> int:
-        """How many tenants of the namespace come before this one in its tier.
-
-        Those that have our finalizer were admitted already; among the others the older comes first, and
-        where they are equally old the smaller uid.
-        """
-        mine = (tenant.created, tenant.uid)
-        query = {"fieldSelector": f"spec.tier={tenant.spec.tier}"}
-        ids = {"namespace": tenant.namespace}
-        others = [
-            parse_tenant(item) async for item in self._list("list TenantDatabases", _TENANTS, ids, query)
-        ]
-        return sum(
-            other.uid != tenant.uid and (other.has_finalizer or (other.created, other.uid) < mine)
-            for other in others
-        )
-
-    async def _list(
-        self, what: str, path: str, ids: Mapping[str, str], query: Mapping[str, str]
-    ) -> AsyncIterator[dict[str, Any]]:
-        cursor = ""
-        while True:
-            more = {"continue": cursor} if cursor else {}
-            page = await self._kube.request(what, "GET", path, ids, query={**query, "limit": PAGE, **more})
-            for item in page["items"]:
-                yield item
-            cursor = page["metadata"].get("continue") or ""
-            if not cursor:
-                return
 
     async def declare(self, tenant: Tenant, intent: Intent) -> Tenant:
         """Finalizer and intent in one compare-and-swap. Whoever wins it may create (protocol, rule 3)."""
@@ -159,31 +150,9 @@ class Tenants:
         """Holds the resource until we let it go."""
         return await self._patch("add the finalizer", tenant, _finalizer(tenant))
 
-    async def bind(self, tenant: Tenant, project_id: str) -> Tenant:
-        """Records another project as the tenant's; the next pass renames both. Nobody else can write this.
-
-        The one that it had is noted with the same write, so that it is never taken for a duplicate.
-        """
-        had = tenant.status.project_id
-        released = [id_ for id_ in tenant.status.released_projects if id_ != project_id]
-        if had is not None and had != project_id:
-            released.append(had)
-        bound = tenant.status.model_copy(
-            update={
-                "project_id": project_id,
-                "released_projects": released,
-                # All that was told of the other project.
-                "branch_id": None,
-                "endpoint_id": None,
-                "host": None,
-                "region": None,
-                "postgres_version": None,
-                "tier": None,
-                "binding": None,
-                "suspended": None,
-            }
-        )
-        return await self.write_status(tenant, bound)
+    async def bind(self, tenant: Tenant, project_id: str, *, own: str | None) -> Tenant:
+        """Records another project as the tenant's; the next pass renames both. Nobody else can write this."""
+        return await self.write_status(tenant, core_status.rebound(tenant.status, project_id, own=own))
 
     async def remove_finalizer(self, tenant: Tenant) -> None:
         """Lets the resource go."""

@@ -198,13 +198,14 @@ class NeonClient:
         answer = await self._http.call(request, models.ProjectAnswer)
         return answer.project.core(complete=True), _operations(answer)
 
-    async def delete_project(self, project_id: str) -> None:
-        """Deletes the project, recoverably; one that is gone already is as good."""
+    async def delete_project(self, project_id: str) -> bool:
+        """Deletes the project, recoverably. False where it is gone already, which is as good."""
         request = Request("delete the project", "DELETE", "/projects/{}", (project_id,))
         try:
             await self._http.call(request, models.ProjectAnswer)
         except NotFoundError:
-            return
+            return False
+        return True
 
     async def recover_project(self, project_id: str) -> Project:
         """Brings back a project that was deleted within the last 7 days, with its data and password."""

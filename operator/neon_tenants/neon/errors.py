@@ -15,6 +15,7 @@ from typing import Final
 
 from neon_tenants.api.conditions import Reason
 from neon_tenants.core.failure import Done, Failure
+from neon_tenants.redaction import redact
 
 MAX_TEXT: Final = 300
 """Characters of Neon's own words that reach a condition or a log."""
@@ -120,6 +121,6 @@ def password_unavailable(role: str, database: str, *, stored: bool) -> NeonError
 
 
 def tidy(text: str) -> str:
-    """Words of the other side made fit for a condition or a log: printable, one line, bounded."""
+    """Words of the other side made fit for a condition or a log: printable, one line, redacted, bounded."""
     clean = "".join(char if char.isprintable() else " " for char in text)
-    return " ".join(clean.split())[:MAX_TEXT]
+    return redact(" ".join(clean.split()))[:MAX_TEXT]

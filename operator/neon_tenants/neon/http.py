@@ -11,6 +11,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, Self, TypeVar
 
 import httpx
@@ -112,6 +113,8 @@ class Http:
             follow_redirects=False,
             timeout=httpx.Timeout(timeout, connect=min(timeout, 5.0)),
             trust_env=False,
+            # None is kept: one with a letter that is not ASCII would break every request after it.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             headers={"Accept": "application/json", "User-Agent": f"neon-tenant-operator/{__version__}"},
         ) as http:
             yield cls(http, key=key, budget=budget, clock=clock, timeout=timeout, observe=observe)

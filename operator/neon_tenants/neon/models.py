@@ -6,13 +6,17 @@ decision needs, is a parse error, which the client turns into "not understood".
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from neon_tenants.core import project as core
 from neon_tenants.core.connection import Connection
 from neon_tenants.core.quota import Quota
+from neon_tenants.neon.errors import tidy
+
+MAX_SHORT: Final = 64
+"""Characters of what only informs, such as a moment."""
 
 
 class Wire(BaseModel):
@@ -58,7 +62,8 @@ def _number(value: Any) -> Any:
 
 
 def _text(value: Any) -> Any:
-    return value if isinstance(value, str) else ""
+    known = isinstance(value, str) and value.isprintable() and len(value) <= MAX_SHORT
+    return value if known else ""
 
 
 Meter = Annotated[int | None, BeforeValidator(_number)]
@@ -179,13 +184,14 @@ _PROGRESS = {
 class WireOperation(Wire):
     """Operation. Its action and status are open sets: new ones count as running."""
 
-    id: str
+    id: str = Field(pattern=r"^[A-Za-z0-9-]{1,64}$")
     action: str
     status: str
 
     def core(self) -> core.Operation:
         """As we decide about it."""
-        return core.Operation(self.id, self.action, _PROGRESS.get(self.status, core.Progress.RUNNING))
+        # The action is told to people; the id is compared as well, so it stays as it is.
+        return core.Operation(self.id, tidy(self.action), _PROGRESS.get(self.status, core.Progress.RUNNING))
 
 
 class OperationList(Wire):

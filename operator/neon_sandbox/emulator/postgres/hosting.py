@@ -34,7 +34,7 @@ from neon_sandbox.emulator.computes import Refused
 from neon_sandbox.emulator.hosting import Address, HostingError
 from neon_sandbox.emulator.postgres import proxy
 from neon_sandbox.emulator.postgres.server import PostgresServer
-from neon_sandbox.emulator.postgres.session import Backend, Gate, Login
+from neon_sandbox.emulator.postgres.session import Backend, Gate, Login, Told
 from neon_sandbox.emulator.state import Branch, Database, Endpoint, Project
 
 _STRATEGY_SINCE = 15
@@ -54,7 +54,9 @@ class _PhysicalBranch:
 class PostgresHosting:
     """One emulator's part of a server. Leaving the block drops all it has made there."""
 
-    def __init__(self, server: PostgresServer, *, gate: Gate, background: Background, tag: str) -> None:
+    def __init__(
+        self, server: PostgresServer, *, gate: Gate, background: Background, tag: str, told: Told
+    ) -> None:
         self._server = server
         self._prefix = f"neon_{tag}_"
         self._next = 0
@@ -68,6 +70,7 @@ class PostgresHosting:
                 dial=partial(proxy.dial, server),
                 dial_plain=partial(proxy.dial_plain, server),
                 login=self._login,
+                told=told,
             ),
         )
 

@@ -36,6 +36,15 @@ class Login:
     database: str
 
 
+class Told(Protocol):
+    """Who wants to know how logins end."""
+
+    def __call__(
+        self, *, project: str, endpoint: str, role: str, application: str, accepted: bool, sqlstate: str
+    ) -> None:
+        """Told once for each login; `sqlstate` is that of a refusal, empty where the connection was lost."""
+
+
 @dataclass(frozen=True, slots=True)
 class Backend:
     """What a session needs of the proxy."""
@@ -46,6 +55,7 @@ class Backend:
     dial_plain: Callable[[], Awaitable[Pipe]]
     login: Callable[[str, str, str], Login]
     """Branch id, role and database, as the tenant knows them. Raises Refused."""
+    told: Told
 
 
 class _CancelSentError(Exception):
@@ -62,6 +72,8 @@ class Session:
         self._backend = backend
         self._server: Pipe | None = None
         self._greeting: wire.Greeting | None = None
+        self._asked: dict[str, str] | None = None
+        """The parameters of a login whose end was not told yet."""
         self._ended = asyncio.Event()
         self._admitted = False
 
@@ -81,6 +93,7 @@ class Session:
             try:
                 await self._serve()
             except Refused as refusal:
+                self._tell(accepted=False, sqlstate=refusal.sqlstate)
                 self._client.write(wire.error(refusal.sqlstate, refusal.message))
             except (wire.ProtocolError, OSError, TimeoutError, _CancelSentError):
                 pass  # A client that is gone, or that never was one: there is nobody to tell.
@@ -105,6 +118,7 @@ class Session:
     async def _serve(self) -> None:
         async with asyncio.timeout(_LOGIN_SECONDS):
             startup = await self._startup()
+            self._asked = startup.parameters
             admission = await self._gate.admit(self._endpoint)
         self._admitted = True
         try:
@@ -113,13 +127,35 @@ class Session:
                 self._server = await self._backend.dial()
             assert self._greeting is not None
             self._server.write(packet.encode())
-            self._server.join(self._client, through=self._greeting.feed)
+            self._server.join(self._client, through=self._listen)
             self._client.join(self._server)
             await self._server.wait_lost()
+            self._tell(accepted=False, sqlstate="")
         finally:
             if self._server is not None:
                 self._server.abort()
             self._gate.leave(self._endpoint)
+
+    def _listen(self, data: bytes) -> bytes:
+        """What PostgreSQL says, for the client; and whether that ends the login."""
+        assert self._greeting is not None
+        passed = self._greeting.feed(data)
+        if self._greeting.over:
+            self._tell(accepted=self._greeting.ready, sqlstate=self._greeting.sqlstate)
+        return passed
+
+    def _tell(self, *, accepted: bool, sqlstate: str) -> None:
+        if self._asked is None:
+            return  # told already, or nobody asked
+        asked, self._asked = self._asked, None
+        self._backend.told(
+            project=self._endpoint.project_id,
+            endpoint=self._endpoint.id,
+            role=asked.get("user", ""),
+            application=asked.get("application_name", ""),
+            accepted=accepted,
+            sqlstate=sqlstate,
+        )
 
     async def _startup(self) -> wire.Startup:
         """The startup packet, after TLS where there is TLS. Raises Refused and ProtocolError."""

@@ -89,6 +89,10 @@ class Greeting:
         self.process_id: int | None = None
         self.over = False
         """Whether there is nothing more to listen for."""
+        self.ready = False
+        """Whether the login was accepted."""
+        self.sqlstate = ""
+        """Why it was not, if the server said so."""
 
     def feed(self, data: bytes) -> bytes:
         """Takes the next bytes from the server; returns those for the client."""
@@ -105,7 +109,11 @@ class Greeting:
             del self._buffer[: 1 + length]
             if kind == b"K":
                 (self.process_id,) = _LENGTH.unpack_from(message, _TYPE_AND_LENGTH)
-            passed += self._rename(message) if kind == b"E" else message
+            if kind == b"E":
+                self.sqlstate = _sqlstate(message)
+                message = self._rename(message)
+            passed += message
+            self.ready = kind == b"Z"
             self.over = kind in (b"Z", b"E")
         if self.over or len(self._buffer) > _MAX_GREETING_BYTES:
             self.over = True
@@ -118,3 +126,9 @@ class Greeting:
         for physical, name in self._names.items():
             body = body.replace(f'"{physical}"'.encode(), f'"{name}"'.encode())
         return b"E" + _LENGTH.pack(_LENGTH.size + len(body)) + body
+
+
+def _sqlstate(message: bytes) -> str:
+    """The code in an ErrorResponse."""
+    fields = message[_TYPE_AND_LENGTH:].split(b"\0")
+    return next((field[1:].decode() for field in fields if field.startswith(b"C")), "")

@@ -39,11 +39,13 @@ async def reset_password(call: Call) -> Answer:
     world.operations.require_idle(project)
     role = store.role(branch, call.path["role_name"])
     password = world.names.password()
+    world.effects.secret(password)
     affected = store.endpoints_of(project, branch.id)
 
     def done() -> None:
         role.password = password if project.store_passwords else None
         role.updated_at = world.clock.now()
+        world.effects.tell("password_reset", project=project.id, branch=branch.id, role=role.name)
 
     async def work() -> None:
         await world.hosting.set_password(branch, role.name, password)

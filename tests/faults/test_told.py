@@ -1,0 +1,244 @@
+"""What the operator is told is wrong: events lost, repeated, reordered or old, reads that lie behind, 410.
+
+The end is that of a life without faults, and Neon was written to as often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from cluster import Object
+from end_state import end_state, neon_writes
+from neon_sandbox.controlplane import ControlPlane
+from scene import Scene, example_tier, playing
+from watch_wire import (
+    Deed,
+    Dice,
+    EventScript,
+    Nth,
+    Read,
+    ReadScript,
+    WatchWire,
+    as_it_is,
+    up_to_date,
+    watched,
+)
+
+RESYNC = {"resync_interval": "1"}
+"""What no event told is found by a list once a second."""
+FIRST = 40
+"""Events and reads that may be spoiled; then the faults stop, since no end comes before."""
+
+
+async def life(scene: Scene) -> Object:
+    """A create, another tier, a suspension, a tier that changes; a second tenant that comes and goes."""
+    await scene.create()
+    await scene.cluster.until_ready()
+    await scene.change(tier=scene.tiers["pro"])
+    await scene.cluster.until_ready()
+    await scene.change(state="Suspended")
+    await scene.cluster.until_ready()
+    await scene.cluster.patch("DatabaseTier", scene.tiers["pro"], {"spec": {"historyRetention": "720h"}})
+    await scene.cluster.until_tenant(
+        "acme", lambda found: found["status"]["tier"]["generation"] == 2, "it has the new tier"
+    )
+    await scene.create("other")
+    await scene.cluster.until_ready("other")
+    await scene.cluster.delete("TenantDatabase", "other")
+    await scene.cluster.until_gone("TenantDatabase", "other")
+    await scene.cluster.until_ready()
+    return {"end": await end_state(scene), "writes": neon_writes(scene)}
+
+
+@pytest.fixture(scope="module")
+async def reference(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Object:
+    """The same life without faults."""
+    folder: Path = tmp_path_factory.mktemp("reference")
+    async with playing(plane, None, folder) as scene:
+        for tier in ("free", "pro"):
+            await scene.create_tier(tier, example_tier(tier))
+        await scene.start_operator(**RESYNC)
+        return await life(scene)
+
+
+@pytest.fixture
+async def wire(unconnected: Scene) -> AsyncIterator[WatchWire]:
+    """An operator that sees the API server through this wire."""
+    async with watched(unconnected) as wire:
+        await unconnected.start_operator(**RESYNC)
+        await unconnected.until_logged("The operator is watching")
+        yield wire
+
+
+async def stays(scene: Scene, wire: WatchWire, end: Object) -> None:
+    """When the faults have stopped, a thorough look changes nothing."""
+    wire.events, wire.reads = as_it_is, up_to_date
+    before = neon_writes(scene)
+    await scene.annotate(reconcile_requested_at="at rest")
+    await scene.cluster.until_tenant(
+        "acme", lambda found: found["status"].get("lastHandledReconcileAt") == "at rest", "it was looked at"
+    )
+    assert neon_writes(scene) == before
+    assert await end_state(scene) == end
+
+
+def every(deed: Deed) -> EventScript:
+    """The same for all events of all kinds, without an end."""
+    return lambda _event: deed
+
+
+def tenants_only(deed: Deed) -> EventScript:
+    """The same for all events about tenants."""
+    return lambda event: deed if event.resource == "tenantdatabases" else Deed.PASS
+
+
+def in_turn(*deeds: Deed) -> EventScript:
+    """One after the other, for the first events."""
+    return lambda event: deeds[event.number % len(deeds)] if event.number <= FIRST else Deed.PASS
+
+
+EVENTS: dict[str, EventScript] = {
+    "all are lost": every(Deed.DROP),
+    "all about tenants are lost": tenants_only(Deed.DROP),
+    "each comes twice": every(Deed.REPEAT),
+    "each second comes after the next": in_turn(Deed.HOLD, Deed.PASS),
+    "a third is lost, a third comes twice, a third late": in_turn(Deed.DROP, Deed.REPEAT, Deed.HOLD),
+}
+
+
+@pytest.mark.proves("F33", "I5", "I6", "I11")
+@pytest.mark.parametrize("events", EVENTS.values(), ids=EVENTS.keys())
+async def test_events_that_are_lost_doubled_or_late_lead_to_the_same_end(
+    unconnected: Scene, wire: WatchWire, reference: Object, events: EventScript
+) -> None:
+    wire.events = events
+    found = await life(unconnected)
+    assert found == reference
+    assert wire.spoiled() > 0
+    await stays(unconnected, wire, found["end"])
+
+
+BREAKS: dict[str, dict[int, Deed]] = {
+    "cut in the middle of an event": {2: Deed.CUT, 5: Deed.CUT, 6: Deed.CUT},
+    "410 Gone": {1: Deed.EXPIRE, 2: Deed.EXPIRE, 5: Deed.EXPIRE},
+    "an internal error": {3: Deed.FAIL},
+}
+
+
+@pytest.mark.proves("F33", "I11")
+@pytest.mark.parametrize("deeds", BREAKS.values(), ids=BREAKS.keys())
+async def test_a_watch_that_breaks_leads_to_the_same_end(
+    unconnected: Scene, wire: WatchWire, reference: Object, deeds: dict[int, Deed]
+) -> None:
+    wire.events = Nth(dict(deeds))
+    found = await life(unconnected)
+    assert found == reference
+    assert wire.spoiled() == len(deeds)
+    await stays(unconnected, wire, found["end"])
+
+
+@pytest.mark.proves("F32", "I11")
+async def test_events_of_an_older_state_lead_to_the_same_end(
+    unconnected: Scene, wire: WatchWire, reference: Object
+) -> None:
+    wire.events = every(Deed.OLDER)
+    found = await life(unconnected)
+    assert found == reference
+    assert wire.spoiled() > 0
+    await stays(unconnected, wire, found["end"])
+
+
+def behind(versions: int, every: int) -> ReadScript:
+    """Each so many reads of a tenant lie so many versions back."""
+    count = 0
+
+    def script(read: Read) -> int:
+        nonlocal count
+        if read.resource != "tenantdatabases":
+            return 0
+        count += 1
+        return versions if count % every == 0 else 0
+
+    return script
+
+
+@pytest.mark.proves("F32", "I11")
+@pytest.mark.parametrize("versions", [1, 3])
+async def test_reads_that_lie_behind_repeat_no_write_on_neon(
+    unconnected: Scene, wire: WatchWire, reference: Object, versions: int
+) -> None:
+    wire.reads = behind(versions, every=2)
+    found = await life(unconnected)
+    assert found == reference
+    assert wire.aged
+    await stays(unconnected, wire, found["end"])
+
+
+@pytest.mark.proves("F32", "I1", "I2", "I3")
+async def test_a_read_of_an_earlier_life_of_the_name_touches_neither_life(
+    unconnected: Scene, wire: WatchWire
+) -> None:
+    """After a deletion and a second create, reads answer with the first resource, in any of its states."""
+    await unconnected.create()
+    await unconnected.cluster.until_ready()
+    await unconnected.cluster.delete("TenantDatabase", "acme")
+    await unconnected.cluster.until_gone("TenantDatabase", "acme")
+    back = iter([5, 4, 3, 2, 1] * 2)
+    wire.reads = lambda read: next(back, 0) if read == Read("tenantdatabases", "acme") else 0
+    second = await unconnected.create()
+    await unconnected.cluster.until_ready()
+    assert len(wire.aged) >= 1
+    project = unconnected.project()
+    assert project["annotations"]["neontenants.io/uid"] == second["metadata"]["uid"]
+    assert unconnected.requests("POST", "/projects") == 2
+    assert unconnected.requests("DELETE", "/projects/{project_id}") == 1
+    await stays(unconnected, wire, await end_state(unconnected))
+
+
+DEEDS = (Deed.DROP, Deed.REPEAT, Deed.HOLD, Deed.OLDER, Deed.CUT, Deed.EXPIRE)
+
+
+async def at_random(scene: Scene, wire: WatchWire, reference: Object, seed: int) -> None:
+    dice = Dice(seed, chance=0.3, deeds=DEEDS)
+    wire.events, wire.reads = dice, dice.reads
+    found = await life(scene)
+    assert found == reference, f"seed {seed}: {wire.told} {wire.aged}"
+    assert wire.spoiled() > 0
+    await stays(scene, wire, found["end"])
+
+
+@pytest.mark.proves("F32", "F33", "I11")
+@pytest.mark.parametrize("seed", range(2))
+async def test_events_and_reads_that_are_spoiled_at_random_lead_to_the_same_end(
+    unconnected: Scene, wire: WatchWire, reference: Object, seed: int
+) -> None:
+    await at_random(unconnected, wire, reference, seed)
+
+
+@pytest.mark.long
+@pytest.mark.proves("F32", "F33", "I11")
+@pytest.mark.parametrize("seed", range(2, 42))
+async def test_many_seeds_of_spoiled_events_and_reads_lead_to_the_same_end(
+    unconnected: Scene, wire: WatchWire, reference: Object, seed: int
+) -> None:
+    await at_random(unconnected, wire, reference, seed)
+
+
+@pytest.mark.proves("F33")
+async def test_an_operation_and_a_tier_of_which_no_event_told_are_found(
+    unconnected: Scene, wire: WatchWire
+) -> None:
+    wire.events = every(Deed.DROP)
+    done = await unconnected.operate("release", "ReleaseDeletions")
+    assert done["status"]["phase"] == "Succeeded"
+    await unconnected.create(tier="later")
+    await unconnected.cluster.until_reason("TierNotFound")
+    tier = unconnected.tiers.get("later") or await unconnected.create_tier("later")
+    await unconnected.change(tier=tier)
+    await unconnected.cluster.until_ready()
+    await unconnected.cluster.delete("DatabaseTier", tier)
+    del unconnected.tiers["later"]
+    await unconnected.cluster.until_reason("TierNotFound")

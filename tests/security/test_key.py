@@ -1,0 +1,104 @@
+"""Neon's key and the operator's own rights: what an attacker tries to get at them, and at those of others."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+import canaries
+from attackers import Stage, refused
+from cluster import Cluster
+from neon_sandbox import installation
+from scene import OPERATOR_USER, Scene, program
+
+SYSTEM = f"/api/v1/namespaces/{installation.NAMESPACE}"
+APPS = f"/apis/apps/v1/namespaces/{installation.NAMESPACE}"
+
+ATTEMPTS: dict[str, tuple[str, str]] = {
+    "read the key": ("GET", f"{SYSTEM}/secrets/neon-api-key"),
+    "list what is there": ("GET", f"{SYSTEM}/secrets"),
+    "read the operator's state": ("GET", f"{SYSTEM}/configmaps/neon-tenant-operator-test"),
+    "enter its pod": ("POST", f"{SYSTEM}/pods/operator/exec?command=sh"),
+    "read its pod's log": ("GET", f"{SYSTEM}/pods/operator/log"),
+    "mount the key in a pod": ("POST", f"{SYSTEM}/pods"),
+    "change its deployment": ("PATCH", f"{APPS}/deployments/neon-tenant-operator"),
+    "become the operator": ("POST", f"{SYSTEM}/serviceaccounts/neon-tenant-operator/token"),
+    "read its pages": ("GET", f"{SYSTEM}/services/neon-tenant-operator:http/proxy/v1/status"),
+    "read its metrics": ("GET", f"{SYSTEM}/services/neon-tenant-operator:http/proxy/metrics"),
+}
+
+
+@pytest.mark.proves("T8")
+async def test_nothing_in_the_operators_namespace_is_for_tenants(stage: Stage) -> None:
+    for method, path in ATTEMPTS.values():
+        headers = {"Content-Type": "application/merge-patch+json"} if method == "PATCH" else None
+        body = None if method == "GET" else {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}}
+        assert "cannot" in await refused(stage.me.request(method, path, json=body, headers=headers))
+
+
+@pytest.mark.proves("T8", "T11")
+async def test_nobody_becomes_the_operator_by_saying_so(stage: Stage) -> None:
+    own = f"/api/v1/namespaces/{stage.me.namespace}/configmaps"
+    impersonated = stage.me.request("GET", own, headers={"Impersonate-User": OPERATOR_USER})
+    assert "cannot impersonate" in await refused(impersonated)
+
+
+@pytest.mark.proves("T11", "T5")
+async def test_with_the_operators_token_a_secret_of_others_is_read_by_name_and_not_listed(
+    stage: Stage,
+) -> None:
+    """What a thief of the token could do: RBAC has no finer way than get; the policies keep from writing."""
+    async with Cluster.connect(stage.scene.plane, stage.me.namespace, user=OPERATOR_USER) as thief:
+        await refused(thief.list("Secret"))
+        name = {"name": "stolen", "namespace": stage.me.namespace}
+        made = {"apiVersion": "v1", "kind": "Secret", "metadata": name, "type": "Opaque"}
+        if stage.admission:
+            assert "The operator writes only Secrets" in await refused(thief.create(made))
+        await refused(thief.delete("TenantDatabase", "acme"))
+        await refused(thief.create(stage.manifest("stolen")))
+
+
+@pytest.mark.proves("T20")
+async def test_the_command_line_has_no_key_and_may_what_its_person_may(stage: Stage, tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "attacker.kubeconfig"
+    token = await installation.kubectl(
+        stage.scene.plane, "create", "token", "attacker", "-n", stage.me.namespace
+    )
+    stage.scene.plane.write_kubeconfig(kubeconfig, token=token.strip())
+    env = {
+        "PATH": os.defpath,
+        "NEON_TENANTS_KUBECONFIG": str(kubeconfig),
+        "NEON_TENANTS_CLUSTER_ID": stage.scene.prefix,
+    }
+    before = len(stage.scene.neon.requests)
+    for words in (
+        ("rebind", f"{stage.me.namespace}/acme"),
+        ("orphans", "--delete", "--yes"),
+        ("release-deletions", "--yes"),
+        ("status",),
+        ("usage",),
+    ):
+        status, _, said = await program(*words, env=env)
+        assert status != 0, words
+        assert "Error" in said
+    # None of them asked Neon anything, and the operator was asked for nothing.
+    assert len(stage.scene.neon.requests) == before
+
+
+@pytest.mark.proves("T8", "T17")
+async def test_the_key_is_in_no_environment_and_no_argument(unconnected: Scene) -> None:
+    """A changed one neither."""
+    await unconnected.start_operator()
+    await unconnected.create()
+    await unconnected.cluster.until_ready()
+    first = unconnected.neon.api_key
+    second = unconnected.neon.keys.issue()
+    unconnected.neon.keys.revoke(first)
+    unconnected.key_file.write_text(second)
+    await unconnected.create("later")
+    await unconnected.cluster.until_ready("later")
+    await canaries.scan(unconnected)
+    for secret in (first, second):
+        assert secret in canaries.issued(unconnected)

@@ -1,0 +1,7 @@
+"""As `skewed`, an hour behind."""
+
+from __future__ import annotations
+
+import skewed
+
+skewed.SKEW = -3600.0

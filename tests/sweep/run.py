@@ -1,0 +1,211 @@
+"""One run: a world of its own, a workload, a script of faults, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from cluster import Object, condition, decoded, is_ready
+from fault import Mode, Request, Script, no_faults
+from neon_sandbox.controlplane import ControlPlane
+from neon_sandbox.emulator.postgres.server import PostgresServer
+from scene import OPERATOR_USER, Scene, example_tier, playing, query
+from sweep.workloads import NAME, SECRET, Workload
+from waiting import until
+from wire import Traffic
+from wired import wired
+
+SETTINGS: Final = {"request_timeout": "1", "intent_lifetime": "6", "retry_max": "1"}
+_POST: Final = "POST /projects"
+_DELETE: Final = "DELETE /projects/{project_id}"
+TOLD: Final = ("patch tenantdatabases/status", "create events")
+"""Writes that tell: a fault is told with more of them."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of it."""
+
+    requests: tuple[Request, ...]
+    """What the operator asked between the act and the end."""
+    injected: tuple[tuple[Request, Mode], ...]
+    end: Object
+    """The end state, without what differs between any two runs: ids, times, ports."""
+    neon: Counter[str]
+    """Writes that took effect on Neon between the act and the end, by kind."""
+    kube: Counter[str]
+    """Writes that the API server accepted from the operator meanwhile, by kind; without TOLD."""
+
+
+async def play(
+    plane: ControlPlane, postgres: PostgresServer, folder: Path, workload: Workload, script: Script
+) -> Run:
+    """Plays the workload. Raises AssertionError if its end does not come, or does not stay."""
+    async with playing(plane, postgres, folder) as scene, wired(scene) as traffic:
+        for tier in ("free", "pro"):
+            await scene.create_tier(tier, example_tier(tier))
+        await scene.start_operator(**SETTINGS)
+        await workload.prepare(scene)
+        await scene.until_idle()
+        written, audited = _neon_writes(scene), plane.audit_log.stat().st_size
+        async with _reviving(scene, traffic):
+            traffic.begin(script)
+            await workload.act(scene, traffic)
+            await workload.ended(scene)
+            if script is not no_faults and not traffic.injected:
+                # An event is told after the end that it tells of.
+                await until(traffic.spoiled, "the fault happens")
+                await workload.ended(scene)
+            requests, injected = tuple(traffic.requests), tuple(traffic.injected)
+            traffic.begin()  # the faults stop
+            end = await _end(scene)
+            neon, kube = _neon_writes(scene) - written, _kube_writes(scene, audited)
+            await _stays(scene, end)
+        return Run(requests, injected, end, neon, kube)
+
+
+@asynccontextmanager
+async def _reviving(scene: Scene, traffic: Traffic) -> AsyncIterator[None]:
+    """Starts the operator again whenever it was killed, as its Deployment does."""
+
+    async def revive() -> None:
+        while True:
+            await traffic.killed.wait()
+            traffic.killed.clear()
+            await scene.start_operator(**SETTINGS)
+
+    task = asyncio.create_task(revive())
+    try:
+        yield
+        assert not task.done(), task.exception()
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _end(scene: Scene) -> Object:
+    """The end state, once Neon works on nothing."""
+    await scene.until_idle()
+    tenant, secret = (
+        await scene.cluster.get("TenantDatabase", NAME),
+        await scene.cluster.get("Secret", SECRET),
+    )
+    projects = scene.projects()
+    names = {project["name"]: project for project in projects}
+    state: Object = {
+        "projects": sorted(_project(scene, name, project) for name, project in names.items()),
+        "deleted": len(scene.projects(deleted=True)),
+        "secret": None if secret is None else sorted(decoded(secret)),
+        "tenant": None,
+    }
+    if tenant is not None:
+        status = tenant["status"]
+        state["tenant"] = {
+            "conditions": {c["type"]: (c["status"], c["reason"]) for c in status["conditions"]},
+            "seen": status["observedGeneration"] == tenant["metadata"]["generation"],
+            "tier": status["tier"]["name"].removeprefix(scene.prefix),
+            "finalizers": tenant["metadata"]["finalizers"],
+            "recorded": [project["id"] for project in projects] == [status["projectId"]],
+        }
+        assert secret is not None
+        annotations = secret["metadata"]["annotations"]
+        state["published"] = (
+            annotations["neontenants.io/owner-uid"] == tenant["metadata"]["uid"],
+            annotations["neontenants.io/project-id"] == status["projectId"],
+        )
+        if condition(tenant, "Available")["status"] == "True":
+            state["login"] = await query(decoded(secret)["uri"], "SELECT 1")
+    return state
+
+
+def _project(scene: Scene, name: str, project: Object) -> str:
+    """A living project in words; its owner only as living or released."""
+    readable, _, owner = name.rpartition("-")
+    settings = project["default_endpoint_settings"]
+    computes = [
+        (e["autoscaling_limit_min_cu"], e["autoscaling_limit_max_cu"], e["disabled"])
+        for e in project["endpoints"]
+    ]
+    told = {
+        "named": readable.startswith(scene.namespace[:10]),
+        "owner": owner if owner == "released" else len(owner),
+        "quota": project["quota"],
+        "history": project["history_retention_seconds"],
+        "computes": computes,
+        "defaults": settings,
+        "branches": len(project["branches"]),
+    }
+    return repr(told)
+
+
+async def _stays(scene: Scene, end: Object) -> None:
+    """A thorough look changes nothing but its own answer (I10)."""
+    if end["tenant"] is None:
+        return
+    written, audited = _neon_writes(scene), scene.plane.audit_log.stat().st_size
+    await scene.annotate(reconcile_requested_at="at rest")
+
+    def looked(found: Object) -> bool:
+        answered: bool = found["status"].get("lastHandledReconcileAt") == "at rest"
+        return answered and is_ready(found)
+
+    await scene.cluster.until_tenant(NAME, looked, "a look was taken at rest")
+    assert _neon_writes(scene) == written, "Neon was written to at rest"
+    assert not _kube_writes(scene, audited), "Kubernetes was written to at rest"
+    after = await _end(scene)
+    assert after == end, f"the end did not stay: {after} was {end}"
+
+
+def _neon_writes(scene: Scene) -> Counter[str]:
+    return Counter(
+        {
+            f"{method} {route}": scene.neon.requests.count(method, route, status)
+            for (method, route, status) in scene.neon.requests.counters
+            if method != "GET" and 200 <= status < 300
+        }
+    )
+
+
+def _kube_writes(scene: Scene, start: int) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for request in scene.plane.requests(start):
+        ours = request.user == OPERATOR_USER and request.namespace == scene.namespace
+        if ours and request.is_write and request.code < 300:
+            sub = f"/{request.subresource}" if request.subresource else ""
+            found[f"{request.verb} {request.resource}{sub}"] += 1
+    for told in TOLD:
+        del found[told]
+    return found
+
+
+def differences(run: Run, reference: Run) -> list[str]:
+    """What is otherwise than in a run without faults; nothing, if all is well."""
+    if reference.end["tenant"] is None and not run.neon[_POST]:
+        reference = _without_create(reference)
+    found = [
+        f"{key}: {run.end.get(key)}, without faults {value}"
+        for key, value in reference.end.items()
+        if run.end.get(key) != value
+    ]
+    if run.neon != reference.neon:
+        found.append(f"writes on Neon: {dict(run.neon)}, without faults {dict(reference.neon)}")
+    # A crash between an intent and its POST costs another intent.
+    allowed = reference.kube + Counter({"patch tenantdatabases": len(run.injected)})
+    if more := run.kube - allowed:
+        found.append(f"writes on Kubernetes: {dict(more)} more than without faults")
+    return found
+
+
+def _without_create(reference: Run) -> Run:
+    """Where the resource is deleted before its project was made, none is made."""
+    made = reference.neon[_POST]
+    needless = Counter({_POST: made, _DELETE: made})
+    end = {**reference.end, "deleted": reference.end["deleted"] - made}
+    return replace(reference, neon=reference.neon - needless, end=end)
