@@ -154,6 +154,8 @@ async def test_nothing_is_doubled_or_emptied_when_etcd_is_older_than_neon(tmp_pa
         assert len(names) == len(set(names))
         assert not [name for name in names if name.endswith("-released")]
         await _works_on(scene)
+        await scene.stop_operators()
+        assert not [line for line in scene.log_lines() if line["logger"] == "asyncio"]
         runbook.all_run("kubectl -n neon-tenant-operator scale")
 
 
