@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
-import sys
+import shlex
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
+import canaries
+import warm
 from neon_sandbox.child import Child
 from neon_sandbox.controlplane import ControlPlane
 from scene import Scene, served
@@ -54,8 +56,9 @@ class Runbook:
         for name, ours in names.items():
             assert name in command, f"{command} names no {name}"
             command = command.replace(name, ours)
-        code, output, errors = await _shell(site, command)
-        assert code == 0, f"{command}:\n{errors}{output}"
+        code, output = await _carried_out(site, command)
+        canaries.note(f"what {words} said", output)
+        assert code == 0, f"{command}:\n{output}"
         return output
 
     async def projects(self, scene: Scene, words: str) -> set[str]:
@@ -69,24 +72,23 @@ class Runbook:
         assert left == [], "the page has commands that nobody has tried"
 
 
-async def _shell(site: Site, command: str) -> tuple[int, str, str]:
-    """Runs it as cluster-admin, asking the last operator where it asks one."""
-    programs = (site.plane.kubectl.parent, Path(sys.executable).parent)
+async def _carried_out(site: Site, command: str) -> tuple[int, str]:
+    """Runs it as cluster-admin, asking the last operator where it asks one; exit status and what it said."""
     env = {
-        "PATH": os.pathsep.join([*map(str, programs), os.defpath]),
+        "PATH": os.pathsep.join([str(site.plane.kubectl.parent), os.defpath]),
         "NEON_TENANTS_KUBECONFIG": str(site.plane.kubeconfig),
         **site.plane.kubectl_env,
     }
     if site.operators:
         env["NEON_TENANTS_SERVER"] = await served(site.operators[-1])
-    process = await asyncio.create_subprocess_exec(
-        *("/bin/sh", "-c", command),
-        env=env,
-        cwd=PAGES.parents[1],
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    output, errors = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, output.decode(), errors.decode()
+    words = shlex.split(command)
+    with tempfile.TemporaryDirectory() as folder:
+        log, checkout = Path(folder) / "said", PAGES.parents[1]
+        if words[0] == warm.PROGRAM:
+            child = await warm.start(command, words, log=log, env=env, cwd=checkout)
+        else:
+            child = await Child.start(command, ["/bin/sh", "-c", command], log=log, env=env, cwd=checkout)
+        try:
+            return await child.wait(), log.read_text()
+        finally:
+            await child.stop()

@@ -85,7 +85,7 @@ async def _watch(operator: Operator, triggers: handlers.Triggers, stop: asyncio.
         started, ended = asyncio.Event(), asyncio.Event()
         operator.pulse.begin()
         ends = (_handed_on(stop, ended), _handed_on(operator.pulse.deaf, ended))
-        beside = asyncio.gather(_started(started, stop), *ends)
+        beside = [asyncio.create_task(each) for each in (_started(started, stop), *ends)]
         try:
             tasks = await kopf.spawn_tasks(
                 registry=handlers.registry(triggers, operator.kube.login, operator.pulse),
@@ -104,12 +104,15 @@ async def _watch(operator: Operator, triggers: handlers.Triggers, stop: asyncio.
         else:
             if not operator.pulse.deaf.is_set():
                 return  # a signal, or the stop flag
-            # Before anything is read: what was written in the history that is gone is no news.
-            operator.queue.renew()
         finally:
             ended.set()  # Kopf leaves a task behind that waits for it
-            beside.cancel()
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             operator.pulse.end()
+            if operator.pulse.deaf.is_set():
+                # What is known of the history that is gone is no measure of what is read now.
+                operator.queue.renew()
 
 
 class _AllTasks(Collection[asyncio.Task[Any]]):

@@ -204,8 +204,11 @@ async def test_another_cluster_id_by_mistake_changes_no_recorded_project(unconne
     )
     assert [(project["id"], project["name"]) for project in scene.projects()] == before
     assert scene.patches() == (0, 0)
+    await scene.create("new")
+    await scene.cluster.until_ready("new")
+    assert "-another-" in next(p["name"] for p in scene.projects() if p["id"] not in dict(before))
     await scene.operators[-1].stop()
     await scene.start_operator()
     await scene.cluster.until_ready()
     await scene.cluster.until_gone("TenantDatabase", "leaving")
-    assert scene.requests("POST", "/projects") == 2
+    assert scene.requests("POST", "/projects") == 3
