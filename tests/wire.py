@@ -57,6 +57,8 @@ class Traffic:
     """All that arrived, in order."""
     injected: list[tuple[Request, Mode]] = field(default_factory=list)
     killed: asyncio.Event = field(default_factory=asyncio.Event)
+    watching: set[asyncio.Task[Any]] = field(default_factory=set)
+    """The watches that are passed on now."""
     before: Callable[[Request], Awaitable[None]] | None = None
     """Called for each request before anything happens to it: a test may act at that moment."""
 
@@ -96,6 +98,13 @@ class Traffic:
             nothing = Request("", "", "", len(self.requests))
             self.injected.append((nothing, Mode.CRASH_BEFORE))
         return died
+
+    def cut_watches(self) -> int:
+        """Closes the connection of every watch that is open now; how many."""
+        open_now = list(self.watching)
+        for watch in open_now:
+            watch.cancel()
+        return len(open_now)
 
     async def spoiled(self) -> bool:
         """Whether a fault has happened."""
@@ -155,6 +164,9 @@ class Wire:
         assert task is not None
         self._passing.add(task)
         task.add_done_callback(self._passing.discard)
+        if request.query.get("watch") in ("true", "1"):
+            self._traffic.watching.add(task)
+            task.add_done_callback(self._traffic.watching.discard)
         return await self._meet(request)
 
     async def _meet(self, request: web.Request) -> web.StreamResponse:
