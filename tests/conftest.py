@@ -66,6 +66,12 @@ async def sweeping(unconnected: Scene) -> Scene:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """A case of the fault sweep, or a seed, that a failure has named."""
     parser.addoption("--replay", default="", help="the case that test_replay plays again")
+    parser.addoption(
+        "--soak-minutes",
+        type=float,
+        default=6.0,
+        help="how long the soak lasts: 6 are an hour of churn at a time scale of 1:10; 60 are a real hour's",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
@@ -134,6 +134,20 @@ class At:
             return None
         self._seen += 1
         return self.mode if self.occurrence <= self._seen < self.occurrence + self.times else None
+
+
+@dataclass(frozen=True)
+class Kills:
+    """Kills at these requests on both wires, reads and watches too, by their numbers.
+
+    Those whose request has not come when the work is done come at rest.
+    """
+
+    at: Mapping[int, Mode]
+
+    def __call__(self, request: Request) -> Mode | None:
+        """The mode, where the number is one of them."""
+        return self.at.get(request.number)
 
 
 @dataclass

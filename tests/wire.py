@@ -40,7 +40,7 @@ class Exchange:
     response: bytes
 
 
-async def _nobody_dies() -> None:
+async def _nobody_dies() -> bool:
     raise AssertionError("No operator stands behind this wire.")
 
 
@@ -48,8 +48,8 @@ async def _nobody_dies() -> None:
 class Traffic:
     """What both wires of one operator have in common: one numbering, one script."""
 
-    crash: Callable[[], Awaitable[None]] = _nobody_dies
-    """Kills the operator."""
+    crash: Callable[[], Awaitable[bool]] = _nobody_dies
+    """Kills the operator; whether one was there. A request may outlive the one that sent it."""
     journal: Path | None = None
     """Where each fault is written down as a line of JSON, for the verdict."""
     script: Script = no_faults
@@ -57,6 +57,8 @@ class Traffic:
     """All that arrived, in order."""
     injected: list[tuple[Request, Mode]] = field(default_factory=list)
     killed: asyncio.Event = field(default_factory=asyncio.Event)
+    watching: set[asyncio.Task[Any]] = field(default_factory=set)
+    """The watches that are passed on now."""
     before: Callable[[Request], Awaitable[None]] | None = None
     """Called for each request before anything happens to it: a test may act at that moment."""
 
@@ -83,6 +85,26 @@ class Traffic:
                 with self.journal.open("a") as file:
                     file.write(json.dumps(line) + "\n")
         return request, mode
+
+    async def kill(self) -> bool:
+        """Kills the operator; whether one was there."""
+        if died := await self.crash():
+            self.killed.set()
+        return died
+
+    async def kill_at_rest(self) -> bool:
+        """Likewise, at no request at all."""
+        if died := await self.kill():
+            nothing = Request("", "", "", len(self.requests))
+            self.injected.append((nothing, Mode.CRASH_BEFORE))
+        return died
+
+    def cut_watches(self) -> int:
+        """Closes the connection of every watch that is open now; how many."""
+        open_now = list(self.watching)
+        for watch in open_now:
+            watch.cancel()
+        return len(open_now)
 
     async def spoiled(self) -> bool:
         """Whether a fault has happened."""
@@ -142,6 +164,9 @@ class Wire:
         assert task is not None
         self._passing.add(task)
         task.add_done_callback(self._passing.discard)
+        if request.query.get("watch") in ("true", "1"):
+            self._traffic.watching.add(task)
+            task.add_done_callback(self._traffic.watching.discard)
         return await self._meet(request)
 
     async def _meet(self, request: web.Request) -> web.StreamResponse:
@@ -155,7 +180,7 @@ class Wire:
         if mode in REFUSED:
             return self._refusal(mode)
         if mode in (Mode.CRASH_ANSWERED, Mode.ANSWER_LATE):
-            return await self._answered(request, body, mode)
+            return await self._answered(request, body, mode, watches=watches)
         await self._undone(request, mode)
         if mode in DONE:
             if not watches:  # a watch has no end that could be waited for
@@ -163,11 +188,18 @@ class Wire:
             return await self._unanswered(request, mode)
         return _cut(request)
 
-    async def _answered(self, request: web.Request, body: bytes, mode: Mode) -> web.StreamResponse:
-        """It is done, and the answer goes out."""
+    async def _answered(
+        self, request: web.Request, body: bytes, mode: Mode, *, watches: bool
+    ) -> web.StreamResponse:
+        """It is done, and the answer goes out; of a watch, its beginning."""
+        if watches and mode is Mode.CRASH_ANSWERED:
+            return await self._forward(request, body, begun=self._traffic.kill)
+        if watches:
+            await asyncio.sleep(LATE)
+            return await self._forward(request, body)
         if mode is Mode.CRASH_ANSWERED:
             answer = await self._forward(request, body)
-            await self._kill()
+            await self._traffic.kill()
             return answer
         held = await self._read(request, body)
         await asyncio.sleep(LATE)
@@ -176,7 +208,7 @@ class Wire:
     async def _undone(self, request: web.Request, mode: Mode) -> None:
         """What happens before it is done, or instead."""
         if mode is Mode.CRASH_BEFORE:
-            await self._kill()
+            await self._traffic.kill()
         elif mode is Mode.HANGS:
             await _until_given_up(request)
         elif mode is Mode.LANDS_LATE:
@@ -189,12 +221,8 @@ class Wire:
         if mode is Mode.PROXY_DONE:
             return web.Response(status=524, text=PAGE, content_type="text/html")
         if mode is Mode.CRASH_SENT:
-            await self._kill()
+            await self._traffic.kill()
         return _cut(request)
-
-    async def _kill(self) -> None:
-        await self._traffic.crash()
-        self._traffic.killed.set()
 
     async def _read(self, request: web.Request, body: bytes) -> web.Response:
         """The whole answer of the server."""
@@ -202,8 +230,10 @@ class Wire:
             headers = {key: value for key, value in answer.headers.items() if key.lower() not in HOP_BY_HOP}
             return web.Response(status=answer.status, headers=headers, body=await answer.read())
 
-    async def _forward(self, request: web.Request, body: bytes) -> web.StreamResponse:
-        """Passes the request and its answer on; a watch as it comes."""
+    async def _forward(
+        self, request: web.Request, body: bytes, *, begun: Callable[[], Awaitable[bool]] | None = None
+    ) -> web.StreamResponse:
+        """Passes the request and its answer on, a watch as it comes; `begun` is called after the headers."""
         if self.record is not None:
             answer = await self._read(request, body)
             assert isinstance(answer.body, bytes)
@@ -217,6 +247,8 @@ class Wire:
             response = web.StreamResponse(status=upstream.status, headers=headers)
             try:
                 await response.prepare(request)
+                if begun is not None:
+                    await begun()
                 async for chunk in upstream.content.iter_any():
                     await response.write(chunk)
                 await response.write_eof()

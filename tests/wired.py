@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,11 +19,15 @@ from wire import Traffic, Wire
 async def wired(scene: Scene) -> AsyncIterator[Traffic]:
     """Puts wires between the scene's operators and the servers; at the end the operators are stopped."""
 
-    async def crash() -> None:
-        for operator in scene.operators:
-            if operator.running:
+    dying = asyncio.Lock()
+
+    async def crash() -> bool:
+        async with dying:  # of two requests that kill, one finds nobody alive
+            running = [operator for operator in scene.operators if operator.running]
+            for operator in running:
                 operator.send(signal.SIGKILL)
                 await operator.wait()
+            return bool(running)
 
     traffic = Traffic(crash, journal=scene.folder / "faults.jsonl")
     neon = urlsplit(scene.neon.url)
@@ -35,3 +41,23 @@ async def wired(scene: Scene) -> AsyncIterator[Traffic]:
         scene.api_url = console.url + neon.path
         yield traffic
         await scene.stop_operators()
+
+
+@asynccontextmanager
+async def reviving(scene: Scene, traffic: Traffic, **settings: str) -> AsyncIterator[None]:
+    """Starts the operator again whenever it was killed, as its Deployment does."""
+
+    async def revive() -> None:
+        while True:
+            await traffic.killed.wait()
+            traffic.killed.clear()
+            await scene.start_operator(**settings)
+
+    task = asyncio.create_task(revive())
+    try:
+        yield
+        assert not task.done(), task.exception()
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from cluster import Object, condition, decoded, is_ready
-from fault import Mode, Request, Script, no_faults
+from fault import At, Kills, Mode, Request, Script, no_faults
 from neon_sandbox.controlplane import ControlPlane
 from neon_sandbox.emulator.postgres.server import PostgresServer
 from scene import OPERATOR_USER, Scene, example_tier, playing, query
 from sweep.workloads import NAME, SECRET, Workload
 from waiting import until
 from wire import Traffic
-from wired import wired
+from wired import reviving, wired
 
 SETTINGS: Final = {"request_timeout": "2", "intent_lifetime": "8", "retry_max": "1"}
 _POST: Final = "POST /projects"
@@ -54,11 +50,13 @@ async def play(
         await workload.prepare(scene)
         await scene.until_idle()
         written, audited = _neon_writes(scene), plane.audit_log.stat().st_size
-        async with _reviving(scene, traffic):
+        async with reviving(scene, traffic, **SETTINGS):
             traffic.begin(script)
             await workload.act(scene, traffic)
             await workload.ended(scene)
-            if script is not no_faults and not traffic.injected:
+            if isinstance(script, Kills):
+                await _at_rest(scene, traffic, workload, len(script.at))
+            if isinstance(script, At) and not traffic.injected:
                 # An event is told after the end that it tells of.
                 await until(traffic.spoiled, "the fault happens")
                 await workload.ended(scene)
@@ -70,24 +68,12 @@ async def play(
         return Run(requests, injected, end, neon, kube)
 
 
-@asynccontextmanager
-async def _reviving(scene: Scene, traffic: Traffic) -> AsyncIterator[None]:
-    """Starts the operator again whenever it was killed, as its Deployment does."""
-
-    async def revive() -> None:
-        while True:
-            await traffic.killed.wait()
-            traffic.killed.clear()
-            await scene.start_operator(**SETTINGS)
-
-    task = asyncio.create_task(revive())
-    try:
-        yield
-        assert not task.done(), task.exception()
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+async def _at_rest(scene: Scene, traffic: Traffic, workload: Workload, kills: int) -> None:
+    """The kills that no request has met, of so many in all."""
+    while len(traffic.injected) < kills:
+        traffic.script = no_faults
+        await until(traffic.kill_at_rest, "an operator runs")
+        await workload.ended(scene)
 
 
 async def _end(scene: Scene) -> Object:

@@ -1,0 +1,103 @@
+"""A story: what is done to two tenants, in order, and which faults happen meanwhile. Plain data, and text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from hypothesis import strategies as st
+
+NAMES: Final = ("one", "two")
+
+CREATES: Final = tuple(
+    f"create {tier} {policy}{extra}"
+    for tier in ("free", "pro")
+    for policy in ("Delete", "Retain")
+    for extra in ("", " protected", " shared")
+)
+"""`shared`: with a Secret's name that the other tenant may want, too."""
+USUAL: Final = (
+    "tier free",
+    "tier pro",
+    "override",
+    "no override",
+    "suspend",
+    "resume",
+    "delete",
+    "settle",
+)
+EDITS: Final = ("protect", "unprotect", "policy Delete", "policy Retain", "pause", "unpause", "start empty")
+HARM: Final = (
+    "edit secret",
+    "delete secret",
+    "foreign secret",
+    "wipe status",
+    "wipe annotations",
+    "remove finalizer",
+    "restore",
+    "console rename",
+    "console delete",
+    "console recover",
+    "console quota",
+    "console password",
+)
+CRASH: Final = "crash"
+
+
+@dataclass(frozen=True)
+class Act:
+    """One thing that somebody does to a tenant; or the operator dies."""
+
+    what: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.what}".strip()
+
+
+@dataclass(frozen=True)
+class Story:
+    """A story. Its text, given to `--replay`, plays it again."""
+
+    faults: int
+    """The seed of the faults on the wires; 0: there are none."""
+    acts: tuple[Act, ...]
+
+    def __str__(self) -> str:
+        return " | ".join((f"faults {self.faults}", *map(str, self.acts)))
+
+    @classmethod
+    def parse(cls, text: str) -> Story:
+        """The story of a text. Raises ValueError."""
+        first, *rest = (part.strip() for part in text.split("|"))
+        return cls(int(first.removeprefix("faults ")), tuple(_act(part) for part in rest))
+
+    def without(self, number: int) -> Story:
+        """The story that leaves one act out."""
+        return Story(self.faults, self.acts[:number] + self.acts[number + 1 :])
+
+
+def _act(text: str) -> Act:
+    if text == CRASH:
+        return Act(CRASH)
+    name, _, what = text.partition(" ")
+    if name not in NAMES or what not in (*CREATES, *USUAL, *EDITS, *HARM):
+        raise ValueError(f"{text!r} is no act")
+    return Act(what, name)
+
+
+def stories(longest: int) -> st.SearchStrategy[Story]:
+    """Stories that begin with a tenant, since nothing can be done to none."""
+    create = [Act(what, name) for name in NAMES for what in CREATES]
+    usual = [Act(what, name) for what in (*USUAL, *USUAL, *EDITS) for name in NAMES]
+    harm = [Act(what, name) for what in (*HARM, *HARM, "settle", "settle") for name in NAMES]
+    return st.builds(
+        lambda faults, first, rest: Story(faults, (first, *rest)),
+        st.one_of(st.just(0), st.integers(1, 9999)),
+        st.sampled_from(create),
+        st.lists(
+            st.sampled_from([*create, *usual, *harm, *[Act(CRASH)] * 6]),
+            min_size=longest - 4,
+            max_size=longest - 1,
+        ),
+    )
