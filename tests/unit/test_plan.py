@@ -12,7 +12,7 @@ from neon_tenants.api import names
 from neon_tenants.api.conditions import Reason
 from neon_tenants.core import plan
 from neon_tenants.core.difference import of_name
-from neon_tenants.core.intent import Sent
+from neon_tenants.core.intent import Attempt, Sent
 from neon_tenants.core.knowledge import Knowledge
 from neon_tenants.core.marker import start_empty_token
 from neon_tenants.core.observed import Observed
@@ -121,6 +121,16 @@ STEPS: dict[str, tuple[Observed, Step]] = {
             knowledge=Knowledge(sighting=a.sighting(), attempt=a.attempt()),
         ),
         CreateProject(a.LIMITS, None, 17),
+    ),
+    "unbound 3 a tier for labelled namespaces is granted to one of them": (
+        a.observed(
+            lookup=a.lookup(),
+            tier=a.tier(namespaceSelector={"matchLabels": {"plan": "paid"}}),
+            namespace_labels={"plan": "paid"},
+            tenant=a.tenant(annotations=ANNOTATED),
+            knowledge=Knowledge(sighting=a.sighting(), attempt=a.attempt()),
+        ),
+        CreateProject(a.LIMITS, "aws-us-east-2", 17),
     ),
     "unbound 4 a gate that closed asks for a new intent": (
         a.observed(
@@ -407,6 +417,8 @@ def test_a_predecessor_is_left_aside_by_its_token() -> None:
 
 
 def test_several_predecessors_are_counted() -> None:
+    one = a.observed(lookup=a.lookup(OLD_PROJECT), certificates={"old-project-9": None})
+    assert "A database" in resting(one).message
     other = replace(OLD_PROJECT, id="old-project-8")
     certificates = dict.fromkeys(("old-project-8", "old-project-9"))
     world = a.observed(lookup=a.lookup(OLD_PROJECT, other), certificates=certificates)
@@ -464,6 +476,22 @@ def test_the_plan_waits(observed: Observed, reason: Reason, seconds: float) -> N
     assert isinstance(step, Wait), step
     assert step.reason is reason
     assert seconds in (step.again, step.within)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "lost"),
+    [(a.attempt(sent=Sent.UNKNOWN), True), (a.attempt("nonce-0", sent=Sent.DONE), False), (None, False)],
+    ids=["our own request", "another's, after one of ours", "another's"],
+)
+def test_a_lost_answer_is_told_apart_from_anothers_request(attempt: Attempt | None, lost: bool) -> None:
+    world = a.observed(
+        lookup=a.lookup(),
+        tenant=a.tenant(annotations=ANNOTATED),
+        knowledge=Knowledge(sighting=a.sighting(), attempt=attempt),
+    )
+    step = plan.next_step(world)
+    assert isinstance(step, Wait)
+    assert ("answer" in step.message) is lost
 
 
 def test_bound_12_a_missing_secret_is_created_with_the_login_of_the_create() -> None:
