@@ -27,6 +27,7 @@ ARGUMENTS: Final = [
     "--capture=no",
     "--tb=no",  # to render what failed costs ten times the rest
     "--hypothesis-profile=mutants",
+    "--ignore=tests/unit/test_mutation.py",
     "-p",
     "no:cacheprovider",
     "-W",
