@@ -8,7 +8,7 @@ export K8S_VERSION
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools test chaos demo bench lint format crds charts manifests permissions released sbom \
+.PHONY: help setup tools test chaos mutants demo bench lint format crds charts manifests permissions released sbom \
   pages docs conformance lock clean
 
 help: ## this list
@@ -39,6 +39,9 @@ test: $(READY) ## all tests, on a real control plane and a real PostgreSQL
 chaos: $(READY) ## the tests that take minutes: a thousand tenants, a whole minute of Neon's limit
 	$(BIN)/neon-sandbox prepare
 	$(BIN)/pytest -q -n $(WORKERS) -m long --ignore tests/unit tests
+
+mutants: $(READY) ## whether the unit tests notice every small change of the code that decides: MUTANTS="core.intent neon.errors"
+	PYTHONPATH=tests $(BIN)/python -m mutation $(MUTANTS)
 
 demo: $(READY) ## the whole story in a minute, on this machine
 	$(BIN)/neon-sandbox prepare

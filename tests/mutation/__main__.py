@@ -58,7 +58,10 @@ def table(mutants: Sequence[Mutant], outcomes: Mapping[str, Outcome]) -> list[Sc
 
 
 def faults(
-    mutants: Sequence[Mutant], outcomes: Mapping[str, Outcome], listed: Mapping[str, str], modules: Sequence[str]
+    mutants: Sequence[Mutant],
+    outcomes: Mapping[str, Outcome],
+    listed: Mapping[str, str],
+    modules: Sequence[str],
 ) -> list[str]:
     """Why the run fails; empty where it does not."""
     found = []
@@ -69,7 +72,9 @@ def faults(
     found += [f"Not listed in survivors.yaml: {name}" for name in sorted(survived - set(listed))]
     prefixes = tuple(f"{module.removeprefix('neon_tenants.')} " for module in modules)
     of_these = {name for name in listed if name.startswith(prefixes)}
-    found += [f"Listed in survivors.yaml, and does not survive: {name}" for name in sorted(of_these - survived)]
+    found += [
+        f"Listed in survivors.yaml, and does not survive: {name}" for name in sorted(of_these - survived)
+    ]
     return found
 
 

@@ -183,9 +183,7 @@ class _Walk(cst.CSTVisitor):
         current: cst.CSTNode | None = node
         inside: cst.CSTNode = node
         while current is not None and not isinstance(current, cst.Module):
-            if statement is None and isinstance(
-                current, cst.SimpleStatementLine | cst.BaseCompoundStatement
-            ):
+            if statement is None and isinstance(current, cst.SimpleStatementLine | cst.BaseCompoundStatement):
                 statement = current
             if isinstance(current, cst.ClassDef):
                 names.insert(0, current.name.value)
@@ -217,9 +215,7 @@ class _Walk(cst.CSTVisitor):
         if self._seen[text] > 1:
             text = f"{text} ({self._seen[text]})"
         whole = self._range(statement)
-        self.found.append(
-            Mutant(self.module, place, text, whole.start.line, whole.end.line, node, mutated)
-        )
+        self.found.append(Mutant(self.module, place, text, whole.start.line, whole.end.line, node, mutated))
 
 
 def _change(node: cst.CSTNode, mutated: cst.CSTNode) -> tuple[str, str]:

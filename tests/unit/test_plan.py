@@ -378,9 +378,7 @@ SUSPENDED_OR_STALLED: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("spec", SUSPENDED_OR_STALLED.values(), ids=SUSPENDED_OR_STALLED.keys())
 def test_a_suspended_tenant_is_not_available_whatever_else_is_told(spec: dict[str, Any]) -> None:
-    world = a.bound(
-        tenant=a.tenant({"state": "Suspended", **spec}), endpoints=(a.endpoint(disabled=True),)
-    )
+    world = a.bound(tenant=a.tenant({"state": "Suspended", **spec}), endpoints=(a.endpoint(disabled=True),))
     told = resting(world)
     assert told.reason is not Reason.SUSPENDED
     assert told.available is False
