@@ -8,8 +8,8 @@ export K8S_VERSION
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools test chaos model demo bench lint format crds charts manifests permissions released sbom audit \
-  pages docs conformance lock clean
+.PHONY: help setup tools test chaos model mutants demo bench lint format crds charts manifests permissions released \
+  sbom audit pages docs conformance lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ chaos: $(READY) ## the tests that take minutes: a thousand tenants, a whole minu
 
 model: $(READY) ## the protocol explored, and each broken variant of it: MODEL="--long --trace"
 	PYTHONPATH=tests $(BIN)/python -m model $(MODEL)
+
+mutants: $(READY) ## whether the unit tests notice every small change of the code that decides: MUTANTS="core.intent neon.errors"
+	PYTHONPATH=tests $(BIN)/python -m mutation $(MUTANTS)
 
 demo: $(READY) ## the whole story in a minute, on this machine
 	$(BIN)/neon-sandbox prepare

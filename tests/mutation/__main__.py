@@ -18,7 +18,7 @@ import pytest_asyncio  # noqa: F401
 from mutation import survivors
 from mutation.children import Outcome
 from mutation.mutants import AROUND, CORE, Mutant
-from mutation.run import FOLDER, Results, baseline_of, fingerprint, progress, reached, run
+from mutation.run import FOLDER, TESTS, Results, baseline_of, fingerprint, progress, reached, run
 
 ENOUGH: Final = 0.9
 """The share of changes that a test must notice."""
@@ -83,6 +83,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m mutation", description=__doc__)
     parser.add_argument("modules", nargs="*", help="core.intent neon.errors ...; all by default")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--tests", nargs="*", default=TESTS, help="other tests than all of tests/unit")
     parser.add_argument("--functions", action="store_true", help="leave out what runs at import alone")
     parser.add_argument(
         "--trust-kills", action="store_true", help="try only survivors again, after tests were added"
@@ -94,9 +95,9 @@ def main() -> int:
         parser.error(f"not in scope: {' '.join(sorted(unknown))}")
 
     os.nice(10)
-    now = fingerprint()
+    now = fingerprint(given.tests)
     results = Results(FOLDER / "results.jsonl")
-    baseline = baseline_of(every, now)
+    baseline = baseline_of(every, given.tests, now)
     mutants = [mutant for module in modules for mutant in reached(module, baseline)]
     if given.functions:
         mutants = [mutant for mutant in mutants if mutant.place]
@@ -112,7 +113,7 @@ def main() -> int:
         results.add(now, mutant, outcome)
         progress(done, len(wanted), mutant, outcome)
 
-    run(wanted, baseline, given.workers, tell)
+    run(wanted, baseline, given.tests, given.workers, tell)
     head = "".join(f"{word:>10}" for word in ("changes", "killed", "hung", "survived"))
     sys.stdout.write(f"{'module':<24}{head}{'noticed':>9}\n")
     for score in table(mutants, outcomes):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import coverage
 import pytest
@@ -61,10 +60,10 @@ class _Watch:
         self.seconds: dict[str, float] = {}
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         self._measure.switch_context(item.nodeid)
         started = time.process_time()
-        result: Any = yield
+        result = yield
         self.seconds[item.nodeid] = time.process_time() - started
         self._measure.switch_context("")
         return result

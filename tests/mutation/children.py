@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NoReturn, TypeVar
 
 T = TypeVar("T")
 
@@ -101,20 +101,23 @@ def _fork(job: Job[T], folder: Path) -> tuple[int, _Child[T]]:
     sys.stdout.flush()
     report = folder / f"child-{time.monotonic_ns()}"
     pid = os.fork()
-    if pid:
-        return pid, _Child(job.subject, time.monotonic() + 10 * job.seconds, report)
-    os._exit(_live(job, report))
+    if not pid:
+        _live(job, report)
+    return pid, _Child(job.subject, time.monotonic() + 10 * job.seconds, report)
 
 
-def _live(job: Job[T], report: Path) -> int:
+def _live(job: Job[T], report: Path) -> NoReturn:
+    """What the child does; it never comes back. Whatever it fails of, the parent raises."""
     output = os.open(report, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(output, stream)
     seconds = int(time.process_time() + job.seconds) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    code = _BROKEN
     try:
-        return 0 if job.passes() else 1
-    except BaseException:  # whatever it is, it is not lost: the parent raises it
-        os.write(output, traceback.format_exc().encode())
-        return _BROKEN
+        code = 0 if job.passes() else 1
+    finally:
+        if code == _BROKEN:
+            os.write(output, traceback.format_exc().encode())
+        os._exit(code)

@@ -15,7 +15,7 @@ from mutation.mutants import Mutant, path_of
 
 def into_function(mutant: Mutant) -> None:
     """Gives the function that everybody has imported already the changed code."""
-    function = _function(sys.modules[mutant.module], mutant.place)
+    function = function_of(mutant)
     whole = compile(mutant.source(), str(path_of(mutant.module)), "exec", dont_inherit=True)
     function.__code__ = next(code for code in _codes(whole) if code.co_qualname == mutant.place)
 
@@ -26,9 +26,10 @@ def at_import(mutant: Mutant) -> None:
     sys.meta_path.insert(0, _Finder(mutant.module, mutant.source()))
 
 
-def _function(module: ModuleType, place: str) -> FunctionType:
-    found: object = module
-    for name in place.split("."):
+def function_of(mutant: Mutant) -> FunctionType:
+    """The function that a change changes, out of properties and decorators."""
+    found: object = sys.modules[mutant.module]
+    for name in mutant.place.split("."):
         found = inspect.getattr_static(found, name)
         if isinstance(found, property):
             found = found.fget
@@ -36,7 +37,7 @@ def _function(module: ModuleType, place: str) -> FunctionType:
             found = found.__func__
     assert callable(found)
     function = inspect.unwrap(found)
-    assert isinstance(function, FunctionType), f"{place} is no function"
+    assert isinstance(function, FunctionType), f"{mutant.place} is no function"
     return function
 
 

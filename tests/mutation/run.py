@@ -20,13 +20,14 @@ from mutation.mutants import Mutant, mutants
 
 ROOT: Final = Path(__file__).parents[2]
 FOLDER: Final = ROOT / "build" / "mutants"
-TESTS: Final = "tests/unit"
+TESTS: Final = ("tests/unit",)
 ARGUMENTS: Final = [
     "-q",
     "-x",
     "--capture=no",
     "--tb=no",  # to render what failed costs ten times the rest
     "--hypothesis-profile=mutants",
+    "--ignore=tests/unit/test_mutation.py",
     "-p",
     "no:cacheprovider",
     "-W",
@@ -42,9 +43,9 @@ STARTING: Final = 60.0
 Tell = Callable[[Mutant, Outcome], None]
 
 
-def fingerprint() -> str:
+def fingerprint(tests: Sequence[str]) -> str:
     """Of all that decides an outcome: code and tests. Not of how changes are made: that is in their names."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(" ".join(tests).encode())
     for folder in ("operator", "tests"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             if path.is_relative_to(Path(__file__).parent):
@@ -81,14 +82,14 @@ class Results:
             file.write(json.dumps(entry) + "\n")
 
 
-def baseline_of(modules: Sequence[str], print_of_now: str) -> Baseline:
+def baseline_of(modules: Sequence[str], tests: Sequence[str], print_of_now: str) -> Baseline:
     """The tests' lines and times; measured once for this code and these tests."""
     of = hashlib.sha256(" ".join([print_of_now, *modules]).encode()).hexdigest()
     path = FOLDER / f"baseline-{of[:16]}.json"
     if not path.exists():
 
         def passes() -> bool:
-            measure([*ARGUMENTS, TESTS], list(modules)).save(path)
+            measure([*ARGUMENTS, *tests], list(modules)).save(path)
             return True
 
         job = Job("the tests as they are", passes, 3600.0)
@@ -97,7 +98,7 @@ def baseline_of(modules: Sequence[str], print_of_now: str) -> Baseline:
     return Baseline.load(path)
 
 
-def run(wanted: Sequence[Mutant], baseline: Baseline, workers: int, tell: Tell) -> None:
+def run(wanted: Sequence[Mutant], baseline: Baseline, tests: Sequence[str], workers: int, tell: Tell) -> None:
     """Tries changes; each outcome is told when it is known."""
     # What runs at import comes first: its children need a process that has imported nothing of ours.
     at_import = [mutant for mutant in wanted if not mutant.place]
@@ -106,7 +107,7 @@ def run(wanted: Sequence[Mutant], baseline: Baseline, workers: int, tell: Tell) 
         tell(mutant, outcome)
     if not in_functions:
         return
-    code = pytest.main([*ARGUMENTS, TESTS], plugins=[_Loop(in_functions, baseline, workers, tell)])
+    code = pytest.main([*ARGUMENTS, *tests], plugins=[_Loop(in_functions, baseline, workers, tell)])
     if code != 0:
         raise RuntimeError(f"pytest ended with {code}")
 

@@ -25,6 +25,7 @@ from neon_tenants.core.steps import LookUpDeleted, ReadCertificate
 MINE = a.project()
 RENAMED = a.project(name="my favourite database")
 YOUNGER = a.project("younger-2", created_at="2026-01-02T00:00:00Z")
+YOUNGEST = a.project("youngest-3", created_at="2026-01-03T00:00:00Z")
 OLD = a.project("old-project-9", name=a.PREDECESSOR.project_name)
 RELEASED = a.project("old-project-9", name=a.MARKER.released_name)
 RECORDED = {"tenant": a.tenant(status=a.status())}
@@ -39,6 +40,10 @@ ROWS: dict[str, tuple[Observed, Identity]] = {
         Bound(MINE),
     ),
     "recorded by the POST's answer": (a.observed(**POSTED, lookup=a.lookup(MINE)), Bound(MINE)),
+    "recorded by the POST's answer, renamed since: only its certificate can tell": (
+        a.observed(**POSTED, lookup=a.lookup(RENAMED)),
+        ReadCertificate("cool-project-1"),
+    ),
     "recorded in the Secret": (a.observed(**IN_SECRET, lookup=a.lookup(MINE)), Bound(MINE)),
     "recorded, renamed, certificate unread": (
         a.observed(**RECORDED, lookup=a.lookup(RENAMED)),
@@ -106,6 +111,18 @@ ROWS: dict[str, tuple[Observed, Identity]] = {
         ),
         Bound(MINE, suspects=(YOUNGER,)),
     ),
+    "two of our name, the other born for this uid in another place: reported": (
+        a.observed(**RECORDED, lookup=a.lookup(MINE, YOUNGER), certificates={"younger-2": ELSEWHERE}),
+        Bound(MINE, suspects=(YOUNGER,)),
+    ),
+    "three of our name, one given up: the last is judged all the same": (
+        a.observed(
+            tenant=a.tenant(status=a.status(released_projects=["younger-2"])),
+            lookup=a.lookup(MINE, YOUNGER, YOUNGEST),
+            certificates={"youngest-3": a.certificate()},
+        ),
+        Bound(MINE, duplicates=(YOUNGEST,), released=(YOUNGER,)),
+    ),
     "two of our name, the other without a certificate: reported": (
         a.observed(**RECORDED, lookup=a.lookup(MINE, YOUNGER), certificates={"younger-2": None}),
         Bound(MINE, suspects=(YOUNGER,)),
@@ -125,6 +142,12 @@ ROWS: dict[str, tuple[Observed, Identity]] = {
     ),
     "an earlier life's project": (
         a.observed(lookup=a.lookup(OLD), certificates={"old-project-9": a.certificate(a.PREDECESSOR)}),
+        Predecessors((OLD,), start_empty_token(["old-project-9"])),
+    ),
+    "an earlier life's project behind one of another place": (
+        a.observed(
+            lookup=a.lookup(NEIGHBOR, OLD), certificates={"old-project-9": a.certificate(a.PREDECESSOR)}
+        ),
         Predecessors((OLD,), start_empty_token(["old-project-9"])),
     ),
     "a released project": (
@@ -151,6 +174,7 @@ ROWS: dict[str, tuple[Observed, Identity]] = {
         a.observed(age=a.LIFETIME + 1, lookup=a.lookup(recoverable=(OLD,))),
         Unbound(),
     ),
+    "nothing, and no older than an intent": (a.observed(age=a.LIFETIME, lookup=a.lookup()), Unbound()),
     "nothing, and young": (a.observed(lookup=a.lookup()), Unbound()),
 }
 

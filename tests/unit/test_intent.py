@@ -14,6 +14,7 @@ from neon_tenants.core.intent import (
     SeenIntent,
     Sent,
     Sighting,
+    alive_until,
     decode,
     intent_state,
     sight,
@@ -26,6 +27,7 @@ ROWS: dict[str, tuple[SeenIntent | None, Sighting | None, Attempt | None, str | 
     "none": (None, None, None, None, 0, IntentState.FREE),
     "noted as resolved": (SEEN, SIGHT, None, "nonce-1", 1, IntentState.FREE),
     "mine, unsent, the gate open": (SEEN, SIGHT, a.attempt(), None, 1, IntentState.MINE),
+    "mine, unsent, the gate still open": (SEEN, SIGHT, a.attempt(), None, 149, IntentState.MINE),
     "mine, unsent, the gate closed": (SEEN, SIGHT, a.attempt(), None, 150, IntentState.FREE),
     "mine, unsent, the annotation gone": (None, SIGHT, a.attempt(), None, 1, IntentState.FREE),
     "mine, unsent, another's in its place": (
@@ -35,6 +37,14 @@ ROWS: dict[str, tuple[SeenIntent | None, Sighting | None, Attempt | None, str | 
         None,
         1,
         IntentState.ALIVE,
+    ),
+    "mine, unsent, one that is resolved put back in its place": (
+        SeenIntent("nonce-0", a.LIFETIME),
+        SIGHT,
+        a.attempt(),
+        "nonce-0",
+        1,
+        IntentState.FREE,
     ),
     "mine, done": (SEEN, SIGHT, a.attempt(sent=Sent.DONE), None, 1, IntentState.FREE),
     "mine, unknown": (SEEN, SIGHT, a.attempt(sent=Sent.UNKNOWN), None, 299, IntentState.ALIVE),
@@ -81,6 +91,18 @@ def test_an_intent_of_an_unknown_form_is_alive_for_long(text: str) -> None:
 def test_a_lifetime_out_of_bounds_is_the_longest(lifetime: float) -> None:
     text = json.dumps({"nonce": "n", "uid": a.UID, "lifetime": lifetime})
     assert decode(text, a.UID) == SeenIntent("n", MAX_LIFETIME)
+
+
+@pytest.mark.parametrize("lifetime", [0.0, 0.5, MAX_LIFETIME])
+def test_a_lifetime_within_bounds_is_kept(lifetime: float) -> None:
+    assert decode(a.intent(lifetime=lifetime).encode(), a.UID) == SeenIntent("nonce-1", lifetime)
+
+
+def test_what_is_awaited_ends_by_the_clock_that_began_it() -> None:
+    seen_later = a.sighting(since=a.NOW + 50)
+    assert alive_until(seen_later, a.attempt()) == a.NOW + a.LIFETIME
+    assert alive_until(seen_later, a.attempt("nonce-0")) == a.NOW + 50 + a.LIFETIME
+    assert alive_until(seen_later, None) == a.NOW + 50 + a.LIFETIME
 
 
 def test_a_sighting_begins_once_for_each_nonce() -> None:

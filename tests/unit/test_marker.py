@@ -55,6 +55,13 @@ def test_a_name_reads_well() -> None:
     assert marker.released_name == f"shop-acme-prod-eu-{marker.place}-released"
 
 
+def test_a_long_name_is_cut_to_what_fits_and_stays_a_name() -> None:
+    full = Marker("prod", "a-namespace-of-some-length", "acme", a.UID)
+    assert len(replace(full, cluster="c" * 12).project_name) == MAX_PROJECT_NAME
+    dash = Marker("prod", "my-namespace", "acme", a.UID)
+    assert dash.project_name.startswith("my-namespace-prod-")
+
+
 @pytest.mark.proves("F18", "T2")
 def test_a_neighbor_is_not_in_our_place() -> None:
     for name in (
@@ -81,6 +88,10 @@ def test_a_certificate_survives_neon() -> None:
 def test_a_certificate_names_a_place_in_any_life() -> None:
     assert Certificate.of(a.PREDECESSOR).names_place_of(a.MARKER)
     assert not Certificate.of(replace(a.MARKER, cluster="test")).names_place_of(a.MARKER)
+
+
+def test_a_token_stays_what_it_was_for_those_who_keep_it_in_git() -> None:
+    assert start_empty_token(["a-1", "b-2"]) == "3xzds7kv"
 
 
 def test_a_token_is_of_a_set_of_projects_and_shows_none_of_them() -> None:

@@ -52,6 +52,18 @@ def test_an_answer_is_classified(found: Answer, done: Done, reason: Reason, stal
     assert isinstance(error, NotFoundError) == (found.status == 404)
 
 
+@pytest.mark.parametrize("status", [408, 423, 429, 500, 503])
+def test_neons_wish_for_a_pause_reaches_the_failure(status: int) -> None:
+    assert refused(answer(status, retry_after=7), "create a project").failure.retry_after == 7
+
+
+@pytest.mark.parametrize(("found", "done", "reason", "stalled"), ROWS.values(), ids=ROWS.keys())
+def test_a_failure_says_what_happened(found: Answer, done: Done, reason: Reason, stalled: bool) -> None:
+    error = refused(found, "create a project")
+    assert error.failure.message
+    assert str(error) == error.failure.message
+
+
 def test_neons_own_words_are_shown_where_they_help() -> None:
     error = refused(answer(400, "", "invalid region"), "create a project")
     assert error.failure.message == "Neon refused to create a project (400). Neon said: invalid region"
@@ -85,3 +97,6 @@ def test_an_answer_of_kubernetes_is_classified(
 ) -> None:
     error = kube_errors.refused(status, "Reason", "write the status")
     assert (type(error), error.done) == row
+    assert error.status == status
+    assert f"{status} Reason" in str(error)
+    assert "write the status" in str(error)

@@ -13,11 +13,13 @@ from neon_tenants.api.conditions import Reason
 from neon_tenants.api.tenant_database import AppliedTier
 from neon_tenants.core import plan
 from neon_tenants.core.difference import of_name
-from neon_tenants.core.intent import Sent
+from neon_tenants.core.intent import Attempt, Sent
 from neon_tenants.core.knowledge import Knowledge
 from neon_tenants.core.marker import start_empty_token
 from neon_tenants.core.observed import Observed
+from neon_tenants.core.obstacle import STALLED_AGAIN
 from neon_tenants.core.project import ComputeSettings, Operation, Progress
+from neon_tenants.core.removal import PAUSED_AGAIN
 from neon_tenants.core.secret import Conflict, Foreign, LeftBehind
 from neon_tenants.core.steps import (
     AddFinalizer,
@@ -130,6 +132,16 @@ STEPS: dict[str, tuple[Observed, Step]] = {
             knowledge=Knowledge(sighting=a.sighting(), attempt=a.attempt()),
         ),
         CreateProject(a.LIMITS, None, 17),
+    ),
+    "unbound 3 a tier for labelled namespaces is granted to one of them": (
+        a.observed(
+            lookup=a.lookup(),
+            tier=a.tier(namespaceSelector={"matchLabels": {"plan": "paid"}}),
+            namespace_labels={"plan": "paid"},
+            tenant=a.tenant(annotations=ANNOTATED),
+            knowledge=Knowledge(sighting=a.sighting(), attempt=a.attempt()),
+        ),
+        CreateProject(a.LIMITS, "aws-us-east-2", 17),
     ),
     "unbound 4 a gate that closed asks for a new intent": (
         a.observed(
@@ -361,6 +373,62 @@ def test_a_person_is_told_to_act_exactly_where_nothing_heals_by_itself() -> None
         assert resting(world).stalled is (reason not in calm), name
 
 
+TOLD: dict[str, tuple[bool | None, bool | None, bool, float | None]] = {
+    "2 a paused tenant is left alone": (None, None, False, None),
+    "2 a tenant is left alone where all are": (None, None, False, PAUSED_AGAIN),
+    "3 a new tenant without a tier waits, and Neon is not asked": (False, None, False, STALLED_AGAIN),
+    "3 a new tenant of a full tier waits": (False, None, False, STALLED_AGAIN),
+    "3 a new tenant whose Secret's name is taken waits": (False, None, False, STALLED_AGAIN),
+    "3 a new tenant whose Secret belongs to a sibling waits": (False, None, False, STALLED_AGAIN),
+    "6 a recorded project that is gone is not replaced": (False, False, False, STALLED_AGAIN),
+    "7 a recorded project without our certificate is not touched": (False, None, False, STALLED_AGAIN),
+    "8 a predecessor is never silently replaced": (False, False, False, STALLED_AGAIN),
+    "unbound 2 a tier that refuses is heard before a new intent": (False, None, False, STALLED_AGAIN),
+    "bound 5 a failed operation is told": (False, None, False, 1.0),
+    "bound 10 a Secret's name that was taken meanwhile is told": (False, None, False, STALLED_AGAIN),
+    "bound 13 an immutable Secret that is out of date is told": (False, None, False, STALLED_AGAIN),
+    "bound 14 a tier that went leaves the project as it is": (False, True, True, STALLED_AGAIN),
+    "bound 14 another region is not followed": (False, True, True, None),
+    "bound 14 another PostgreSQL version is not followed": (False, True, True, None),
+    "bound 14 another database name is not followed": (False, True, True, None),
+    "bound 14 a project of our name without proof is told": (False, True, False, STALLED_AGAIN),
+    "bound 15 all is well": (True, True, True, None),
+    "bound 15 all is well with a suspended tenant": (True, False, True, None),
+    "bound 15 all is well with a settled tenant, by an older look": (True, True, True, None),
+}
+"""Ready, Available, whether all that can be applied is applied, and when the next look is due."""
+
+
+@pytest.mark.parametrize("row", RESTS)
+def test_a_rest_says_what_works_and_when_it_looks_again(row: str) -> None:
+    rest = resting(RESTS[row][0])
+    assert (rest.ready, rest.available, rest.applied, rest.again) == TOLD[row]
+    assert rest.message
+
+
+SUSPENDED_OR_STALLED: dict[str, dict[str, Any]] = {
+    "another region": {"region": "aws-eu-central-1"},
+    "a tier that refuses": {"overrides": {"quota": {"computeTime": "9999h"}}},
+}
+
+
+@pytest.mark.parametrize("spec", SUSPENDED_OR_STALLED.values(), ids=SUSPENDED_OR_STALLED.keys())
+def test_a_suspended_tenant_is_not_available_whatever_else_is_told(spec: dict[str, Any]) -> None:
+    world = a.bound(tenant=a.tenant({"state": "Suspended", **spec}), endpoints=(a.endpoint(disabled=True),))
+    told = resting(world)
+    assert told.reason is not Reason.SUSPENDED
+    assert told.available is False
+
+
+def test_a_tenant_that_is_not_well_is_looked_at_freshly_before_it_is_told_so() -> None:
+    world = a.bound(
+        tenant=a.tenant({"region": "aws-eu-central-1"}, status=a.status()),
+        lookup=a.lookup(a.project(), fresh=False),
+    )
+    assert plan.next_step(world) == LookUp(fresh=True)
+    assert resting(replace(world, lookup=a.lookup(a.project()))).reason is Reason.IMMUTABLE_FIELD_CHANGED
+
+
 def test_a_missing_project_says_whether_it_can_be_recovered() -> None:
     world = a.observed(tenant=a.tenant(status=a.status()))
     gone = resting(replace(world, lookup=a.lookup(recoverable=())))
@@ -383,6 +451,8 @@ def test_a_predecessor_is_left_aside_by_its_token() -> None:
 
 
 def test_several_predecessors_are_counted() -> None:
+    one = a.observed(lookup=a.lookup(OLD_PROJECT), certificates={"old-project-9": None})
+    assert "A database" in resting(one).message
     other = replace(OLD_PROJECT, id="old-project-8")
     certificates = dict.fromkeys(("old-project-8", "old-project-9"))
     world = a.observed(lookup=a.lookup(OLD_PROJECT, other), certificates=certificates)
@@ -440,6 +510,22 @@ def test_the_plan_waits(observed: Observed, reason: Reason, seconds: float) -> N
     assert isinstance(step, Wait), step
     assert step.reason is reason
     assert seconds in (step.again, step.within)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "lost"),
+    [(a.attempt(sent=Sent.UNKNOWN), True), (a.attempt("nonce-0", sent=Sent.DONE), False), (None, False)],
+    ids=["our own request", "another's, after one of ours", "another's"],
+)
+def test_a_lost_answer_is_told_apart_from_anothers_request(attempt: Attempt | None, lost: bool) -> None:
+    world = a.observed(
+        lookup=a.lookup(),
+        tenant=a.tenant(annotations=ANNOTATED),
+        knowledge=Knowledge(sighting=a.sighting(), attempt=attempt),
+    )
+    step = plan.next_step(world)
+    assert isinstance(step, Wait)
+    assert ("answer" in step.message) is lost
 
 
 def test_bound_12_a_missing_secret_is_created_with_the_login_of_the_create() -> None:

@@ -14,6 +14,7 @@ from neon_tenants.core import plan
 from neon_tenants.core.intent import Sent
 from neon_tenants.core.knowledge import Knowledge
 from neon_tenants.core.observed import Observed
+from neon_tenants.core.removal import HELD_AGAIN, PAUSED_AGAIN
 from neon_tenants.core.steps import (
     DeleteProject,
     Leave,
@@ -172,6 +173,36 @@ def test_the_removal_is_held(observed: Observed, reason: Reason) -> None:
     step = plan.next_step(observed)
     assert isinstance(step, Rest)
     assert step.reason is reason
+
+
+TOLD: dict[str, tuple[bool | None, bool, float | None]] = {
+    "2 a paused deletion is held": (None, False, None),
+    "3 a protected database is held": (False, True, None),
+    "4 the brake holds it before Neon is looked at": (False, True, HELD_AGAIN),
+    "2 what is paused as a whole holds deletions": (None, False, PAUSED_AGAIN),
+    "7 a stranger's project is not deleted": (False, True, HELD_AGAIN),
+    "7 nor is one without a certificate": (False, True, HELD_AGAIN),
+}
+"""Ready, whether a person must act, and when the next look is due: None where an event will tell."""
+
+
+@pytest.mark.parametrize("row", RESTS)
+def test_what_holds_a_deletion_is_looked_at_again_where_no_event_tells(row: str) -> None:
+    step = plan.next_step(RESTS[row][0])
+    assert isinstance(step, Rest)
+    assert (step.ready, step.stalled, step.again) == TOLD[row]
+    assert step.message
+
+
+def test_the_waits_reason_is_the_deletion() -> None:
+    world = deleted(
+        tenant=a.tenant(DELETE, deleting=True, annotations={names.INTENT: a.intent().encode()}),
+        lookup=a.lookup(),
+        knowledge=Knowledge(sighting=a.sighting()),
+    )
+    step = plan.next_step(world)
+    assert isinstance(step, Wait)
+    assert step.reason is Reason.DELETING
 
 
 @pytest.mark.parametrize("sent", [None, Sent.UNKNOWN])

@@ -179,5 +179,6 @@ def intent_state(
 
 def alive_until(sighting: Sighting, attempt: Attempt | None) -> float:
     """Until when an intent that is ALIVE stays so: by our own clock if it is ours, else since we saw it."""
-    mine = attempt is not None and attempt.nonce == sighting.nonce
-    return attempt.until if attempt is not None and mine else sighting.until
+    if attempt is not None and attempt.nonce == sighting.nonce:
+        return attempt.until
+    return sighting.until

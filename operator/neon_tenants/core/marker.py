@@ -25,7 +25,6 @@ PLACE_LENGTH: Final = 10
 """Base32 characters: 50 bits of a hash. A collision only makes us stop and ask (rule 13)."""
 OWNER_LENGTH: Final = 26
 """A uid's 128 bits in base32."""
-UID_BYTES: Final = 16
 RELEASED: Final = "released"
 
 
@@ -89,15 +88,17 @@ def owner_in(project_name: str, cluster: str) -> str | None:
     """
     prefix, _, owner = project_name.rpartition("-")
     rest, _, place = prefix.rpartition("-")
-    if len(place) != PLACE_LENGTH or not (rest == cluster or rest.endswith(f"-{cluster}")):
+    if len(place) != PLACE_LENGTH or not rest.endswith(f"-{cluster}"):
         return None
     if owner == RELEASED:
         return RELEASED
+    if len(owner) != OWNER_LENGTH:
+        return None
     try:
-        raw = base64.b32decode(owner.upper() + "=" * (-len(owner) % 8))
+        raw = base64.b32decode(owner.upper() + "=" * (-OWNER_LENGTH % 8))
     except ValueError:
         return None
-    return str(uuid.UUID(bytes=raw)) if len(raw) == UID_BYTES and len(owner) == OWNER_LENGTH else None
+    return str(uuid.UUID(bytes=raw))
 
 
 @dataclass(frozen=True, slots=True)
