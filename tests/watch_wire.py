@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -145,7 +145,11 @@ class WatchWire(Wire):
 
     # --- requests ------------------------------------------------------------------------------
 
-    async def _forward(self, request: web.Request, body: bytes) -> web.StreamResponse:
+    async def _forward(
+        self, request: web.Request, body: bytes, *, begun: Callable[[], Awaitable[bool]] | None = None
+    ) -> web.StreamResponse:
+        if begun is not None:  # the operator is killed at it: it hears no more
+            return await super()._forward(request, body, begun=begun)
         if request.query.get("watch") in ("true", "1"):
             return await self._watch(request, body)
         answer = await self._read(request, body)
