@@ -342,6 +342,16 @@ def test_a_person_is_told_to_act_exactly_where_nothing_heals_by_itself() -> None
         assert resting(world).stalled is (reason not in calm), name
 
 
+def test_nobody_is_available_by_a_secret_that_is_not_its_login() -> None:
+    labels = a.tenant({"connectionSecret": {"labels": {"team": "x"}}})
+    edited = {**a.secret_object().data, "password": "another"}
+    assert resting(a.bound(secret=Foreign())).available is False
+    assert resting(a.bound(secret=Conflict("sibling"))).available is False
+    assert resting(a.bound(tenant=labels, secret=a.ours(immutable=True))).available is None
+    told = resting(a.bound(connection=a.CONNECTION, secret=a.ours(immutable=True, data=edited)))
+    assert told.available is False
+
+
 def test_a_missing_project_says_whether_it_can_be_recovered() -> None:
     world = a.observed(tenant=a.tenant(status=a.status()))
     gone = resting(replace(world, lookup=a.lookup(recoverable=())))
