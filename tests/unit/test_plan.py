@@ -385,7 +385,7 @@ TOLD: dict[str, tuple[bool | None, bool | None, bool, float | None]] = {
     "8 a predecessor is never silently replaced": (False, False, False, STALLED_AGAIN),
     "unbound 2 a tier that refuses is heard before a new intent": (False, None, False, STALLED_AGAIN),
     "bound 5 a failed operation is told": (False, None, False, 1.0),
-    "bound 10 a Secret's name that was taken meanwhile is told": (False, None, False, STALLED_AGAIN),
+    "bound 10 a Secret's name that was taken meanwhile is told": (False, False, False, STALLED_AGAIN),
     "bound 13 an immutable Secret that is out of date is told": (False, None, False, STALLED_AGAIN),
     "bound 14 a tier that went leaves the project as it is": (False, True, True, STALLED_AGAIN),
     "bound 14 another region is not followed": (False, True, True, None),
@@ -427,6 +427,16 @@ def test_a_tenant_that_is_not_well_is_looked_at_freshly_before_it_is_told_so() -
     )
     assert plan.next_step(world) == LookUp(fresh=True)
     assert resting(replace(world, lookup=a.lookup(a.project()))).reason is Reason.IMMUTABLE_FIELD_CHANGED
+
+
+def test_nobody_is_available_by_a_secret_that_is_not_its_login() -> None:
+    labels = a.tenant({"connectionSecret": {"labels": {"team": "x"}}})
+    edited = {**a.secret_object().data, "password": "another"}
+    assert resting(a.bound(secret=Foreign())).available is False
+    assert resting(a.bound(secret=Conflict("sibling"))).available is False
+    assert resting(a.bound(tenant=labels, secret=a.ours(immutable=True))).available is None
+    told = resting(a.bound(connection=a.CONNECTION, secret=a.ours(immutable=True, data=edited)))
+    assert told.available is False
 
 
 def test_a_missing_project_says_whether_it_can_be_recovered() -> None:

@@ -42,7 +42,7 @@ def refused(refusal: Refusal) -> Rest:
 
 
 def secret_taken(observed: Observed) -> Rest | None:
-    """Somebody else's Secret stands where ours should; it is never overwritten."""
+    """Somebody else's Secret stands where ours should; it is never overwritten, and logs in nowhere of ours."""
     name = observed.tenant.secret_name
     advice = (
         "It is left as it is. Delete it, or create this resource again with another connectionSecret.name."
@@ -50,11 +50,11 @@ def secret_taken(observed: Observed) -> Rest | None:
     match observed.secret:
         case Foreign():
             message = f"A Secret {name} exists that this operator did not write. {advice}"
-            return Rest(Reason.SECRET_NOT_OURS, message, stalled=True, again=STALLED_AGAIN)
+            return Rest(Reason.SECRET_NOT_OURS, message, available=False, stalled=True, again=STALLED_AGAIN)
         case Conflict(owner):
             message = (
                 f"The Secret {name} belongs to the TenantDatabase {owner or 'of another name'}. {advice}"
             )
-            return Rest(Reason.SECRET_CONFLICT, message, stalled=True, again=STALLED_AGAIN)
+            return Rest(Reason.SECRET_CONFLICT, message, available=False, stalled=True, again=STALLED_AGAIN)
         case _:
             return None

@@ -216,6 +216,8 @@ def _secret(observed: Observed, project: Project) -> Step | None:
         return Rest(
             Reason.SECRET_NOT_OURS,
             f"The Secret {tenant.secret_name} is immutable and out of date. Delete it: it is written again.",
+            # Where only labels or keys of the tenant's own are out of date, the login in it still works.
+            available=None if isinstance(secret, Ours) and secret.connection == connection else False,
             stalled=True,
             again=STALLED_AGAIN,
         )
