@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,6 @@ from neon_sandbox import installation
 from neon_sandbox.controlplane import ControlPlane
 from neon_sandbox.emulator import Emulator
 from neon_sandbox.emulator.postgres.server import PostgresServer
-from new_cluster import new_cluster
 from runbook import Runbook
 from scene import Scene, Shared, playing, query
 
@@ -102,6 +103,14 @@ async def each_has_its_own_back(scene: Scene, lost: Lost) -> None:
     assert scene.requests("POST", "/projects") == len(NAMES)
 
 
+@asynccontextmanager
+async def account(postgres: PostgresServer) -> AsyncIterator[Shared]:
+    """One Neon that outlives the cluster, and the cluster id and the namespace that stand in Git."""
+    async with Emulator.start(postgres=postgres) as neon:
+        name = f"lost-{uuid.uuid4().hex[:6]}"
+        yield Shared(neon, name, name)
+
+
 def folder(parent: Path, name: str) -> Path:
     (parent / name).mkdir()
     return parent / name
@@ -109,20 +118,13 @@ def folder(parent: Path, name: str) -> Path:
 
 @pytest.mark.proves("F42", "I1", "I2", "I3", "I4")
 async def test_a_cluster_rebuilt_from_git_gets_its_databases_back_when_a_person_says_so(
-    postgres: PostgresServer, tmp_path: Path
+    plane: ControlPlane, second: ControlPlane, postgres: PostgresServer, tmp_path: Path
 ) -> None:
     runbook = Runbook(PAGE)
-    async with Emulator.start(postgres=postgres) as neon:
-        shared = Shared(neon, "prod", "tenants")
-        async with (
-            new_cluster() as plane,
-            playing(plane, postgres, folder(tmp_path, "lost"), shared=shared) as scene,
-        ):
+    async with account(postgres) as shared:
+        async with playing(plane, postgres, folder(tmp_path, "lost"), shared=shared) as scene:
             lost = await lived(scene)
-        async with (
-            new_cluster() as plane,
-            playing(plane, postgres, folder(tmp_path, "rebuilt"), shared=shared) as scene,
-        ):
+        async with playing(second, postgres, folder(tmp_path, "rebuilt"), shared=shared) as scene:
             await scene.create_tiers()
             for name in NAMES:
                 await scene.create(name)
@@ -131,7 +133,7 @@ async def test_a_cluster_rebuilt_from_git_gets_its_databases_back_when_a_person_
             assert "3 to be done" in await runbook.run(scene, "rebind --all --dry-run")
             await are_held(scene, lost)
             # One first, and then the others.
-            await runbook.run(scene, "rebind tenants/acme")
+            await runbook.run(scene, "rebind tenants/acme", **{"tenants/acme": f"{scene.namespace}/acme"})
             assert await names_held(scene, runbook) == {"initech", "globex"}
             await runbook.run(scene, "neon-tenant-operator rebind --all")
             await each_has_its_own_back(scene, lost)
@@ -153,27 +155,21 @@ async def are_held(scene: Scene, lost: Lost) -> None:
 
 async def names_held(scene: Scene, runbook: Runbook) -> set[str]:
     told = await runbook.run(scene, f"grep {HELD}")
-    return {line.split()[1] for line in told.splitlines()}
+    lines = [line.split() for line in told.splitlines()]
+    return {name for namespace, name, *_ in lines if namespace == scene.namespace}
 
 
 @pytest.mark.proves("F42", "F35", "T21", "I1", "I2", "I3", "I4")
 async def test_a_cluster_restored_by_velero_waits_for_two_words(
-    postgres: PostgresServer, tmp_path: Path
+    plane: ControlPlane, second: ControlPlane, postgres: PostgresServer, tmp_path: Path
 ) -> None:
     """The operator's own state came along: first it is told that this is another API server."""
     runbook = Runbook(PAGE)
-    async with Emulator.start(postgres=postgres) as neon:
-        shared = Shared(neon, "prod", "tenants")
-        async with (
-            new_cluster() as plane,
-            playing(plane, postgres, folder(tmp_path, "lost"), shared=shared) as scene,
-        ):
+    async with account(postgres) as shared:
+        async with playing(plane, postgres, folder(tmp_path, "lost"), shared=shared) as scene:
             lost = await lived(scene)
-        async with (
-            new_cluster() as plane,
-            playing(plane, postgres, folder(tmp_path, "restored"), shared=shared) as scene,
-        ):
-            await restore(plane, lost)
+        async with playing(second, postgres, folder(tmp_path, "restored"), shared=shared) as scene:
+            await restore(second, lost)
             # With --status-include-resources: an id in the status is an administrator's word by itself.
             await _restore_status(scene, lost, "initech")
             await scene.start_operator()

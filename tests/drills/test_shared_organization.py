@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,13 +14,6 @@ from scene import SWEEPING, Scene, playing
 
 PAGE = "shared-organization.md"
 ORPHANS = "neon-tenant-operator orphans"
-
-
-@pytest.fixture(scope="module")
-async def second() -> AsyncIterator[ControlPlane]:
-    """The second cluster; the first is everybody's."""
-    async with new_cluster() as plane:
-        yield plane
 
 
 def folder(parent: Path, name: str) -> Path:
@@ -126,27 +118,28 @@ async def test_the_same_id_by_mistake_makes_and_deletes_nothing_of_the_others(
 
 
 @pytest.mark.proves("T21")
-async def test_a_copy_of_etcd_elsewhere_only_reports(tmp_path: Path) -> None:
+async def test_a_copy_of_etcd_elsewhere_only_reports(plane: ControlPlane, tmp_path: Path) -> None:
     """The same uids, the same cluster id and the same key; another control plane."""
-    async with new_cluster() as original, playing(original, None, folder(tmp_path, "one")) as one:
+    async with playing(plane, None, folder(tmp_path, "one")) as one:
         await one.create_tiers()
         await one.start_operator()
         names = ("changed", "deleted")
         before = {name: await made(one, name) for name in names}
-        await original.backup(tmp_path / "backup")
-        async with new_cluster() as copy:
-            await copy.restore(tmp_path / "backup")
-            async with playing(copy, None, folder(tmp_path, "copy"), shared=one.shared()) as other:
-                code = await _is_only_reported(one, other, before)
-                # The original is given up, and this is its successor.
-                await one.operators[-1].stop()
-                runbook = Runbook(PAGE)
-                await runbook.run(other, "confirm-api-server", **{"0123456789": code})
-                for name in ("changed", "new"):
-                    await other.cluster.until_ready(name)
-                await other.cluster.until_gone("TenantDatabase", "deleted")
-                assert before["deleted"] not in living(one)
-                assert before["changed"] in living(one)
+        await plane.backup(tmp_path / "backup")
+        async with (
+            new_cluster(backup=tmp_path / "backup") as copy,
+            playing(copy, None, folder(tmp_path, "copy"), shared=one.shared()) as other,
+        ):
+            code = await _is_only_reported(one, other, before)
+            # The original is given up, and this is its successor.
+            await one.operators[-1].stop()
+            runbook = Runbook(PAGE)
+            await runbook.run(other, "confirm-api-server", **{"0123456789": code})
+            for name in ("changed", "new"):
+                await other.cluster.until_ready(name)
+            await other.cluster.until_gone("TenantDatabase", "deleted")
+            assert before["deleted"] not in living(one)
+            assert before["changed"] in living(one)
 
 
 async def _is_only_reported(one: Scene, other: Scene, before: dict[str, str]) -> str:

@@ -74,11 +74,13 @@ class ControlPlane:
         parent: Path | None = None,
         audit: bool = True,
         free_port: Callable[[], int] | None = None,
+        backup: Path | None = None,
     ) -> AsyncIterator[Self]:
         """A control plane that is ready, until the end of the `async with` block.
 
         It lives in a new folder in `parent` (default: the system's temporary folder). With `audit`
-        every request is written to `audit_log`. While it runs, SIGTERM and SIGHUP act as Ctrl-C
+        every request is written to `audit_log`. With a `backup` of another one it is a copy of that,
+        under certificates of its own. While it runs, SIGTERM and SIGHUP act as Ctrl-C
         does, unless this process handles them itself.
 
         Raises ChildFailedError if a part of it ends early, NotReadyError if one is not ready in time.
@@ -87,6 +89,8 @@ class ControlPlane:
             plane = cls(binaries, folder, free_port or _free_port)
             plane._audit = audit
             try:
+                if backup is not None:
+                    await plane._put_back(backup)
                 await plane._start_etcd()
                 await plane._start_api_server(plane._free_port)
                 await plane._start_controller_manager()
@@ -153,11 +157,14 @@ class ControlPlane:
             await self._children[name].stop(sign=signal.SIGKILL)
         shutil.rmtree(self.folder / _ETCD_DATA)
         (self.folder / _ETCD_SOCKET).unlink(missing_ok=True)  # it is looked for to know that etcd listens
-        await asyncio.to_thread(shutil.copytree, folder, self.folder / _ETCD_DATA)
+        await self._put_back(folder)
         await self._start_etcd()
         port = int(self.url.rpartition(":")[2])
         await self._start_api_server(lambda: port)
         await self._start_controller_manager()
+
+    async def _put_back(self, backup: Path) -> None:
+        await asyncio.to_thread(shutil.copytree, backup, self.folder / _ETCD_DATA)
 
     async def _start_etcd(self) -> None:
         argv: list[str | Path] = [
