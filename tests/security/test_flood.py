@@ -10,6 +10,7 @@ import pytest
 from attackers import Stage, intruder, refused
 from cluster import Cluster, Object, RefusedError, condition
 from neon_sandbox.controlplane import ControlPlane
+from neon_sandbox.emulator.scripts import Script
 from scene import Scene, example_tier
 from waiting import until
 
@@ -76,6 +77,23 @@ async def test_a_burst_gets_as_many_projects_as_the_tier_has_places_however_it_f
         # The neighbor has places of its own.
         await scene.create("neighbor", tier="small")
         await scene.cluster.until_ready("neighbor")
+
+
+async def test_a_place_is_taken_before_anything_is_written(peopled: ControlPlane, unconnected: Scene) -> None:
+    """One that is in, and of which nothing tells yet, comes before one that brings a finalizer along."""
+    scene = unconnected
+    small = await scene.create_tier("small", {**example_tier("free"), "maxTenantsPerNamespace": 1})
+    here = f"{scene.prefix}-second"
+    async with intruder(peopled, here, uses=[small]) as me:
+        await scene.start_operator(watch_namespaces=here, request_timeout="10", intent_lifetime="60")
+        scene.neon.answers.add(Script(method="GET", route="/projects", delay_before=5))
+        await me.create(tenant(me, "first", small))
+        await scene.until_logged('"step": "LookUp"')
+        assert "finalizers" not in (await me.tenant("first"))["metadata"]
+        await me.create(tenant(me, "second", small, finalizers=[FINALIZER]))
+        await me.until_reason("TierFull", "second")
+        await me.until_ready("first")
+        assert len(scene.projects()) == 1
 
 
 async def test_nobody_gets_into_a_full_tier_by_way_of_another(

@@ -66,7 +66,7 @@ async def test_names_labels_and_annotations_of_tenants_add_no_line_and_no_field(
     manifest["metadata"]["annotations"] = {
         "neontenants.io/reconcile-requested-at": NOISE,
         "neontenants.io/start-empty": NOISE,
-        "neontenants.io/create-intent": f"v1:{json.dumps({'nonce': NOISE, 'uid': 'x', 'lifetime': 1})}",
+        "neontenants.io/create-intent": json.dumps({"nonce": NOISE, "uid": "x", "lifetime": 1}),
         "example.com/noise": NOISE * 100,
     }
     manifest["spec"]["connectionSecret"] = {
