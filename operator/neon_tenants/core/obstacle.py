@@ -42,7 +42,7 @@ def refused(refusal: Refusal) -> Rest:
 
 
 def secret_taken(observed: Observed) -> Rest | None:
-    """Somebody else's Secret stands where ours should; it is never overwritten, and logs in nowhere of ours."""
+    """Somebody else's Secret stands where ours should; it is never overwritten, and is no login of ours."""
     name = observed.tenant.secret_name
     advice = (
         "It is left as it is. Delete it, or create this resource again with another connectionSecret.name."
