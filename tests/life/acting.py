@@ -129,7 +129,9 @@ class Actor:
 
     async def _edit(self, name: str, _secret: str) -> None:
         secret = await self._secret_name(name)
-        await self._cluster.patch("Secret", secret, {"data": {"password": "bm8="}})
+        edited = await self._cluster.patch("Secret", secret, {"data": {"password": "bm8="}})
+        if edited["metadata"]["uid"] in self.ledger.foreign:
+            self.ledger.foreign[edited["metadata"]["uid"]] = edited
 
     async def _foreign(self, name: str, _secret: str) -> None:
         secret = await self._secret_name(name)

@@ -194,11 +194,9 @@ async def _data(scene: Scene, ledger: Ledger) -> list[str]:
 async def shrunk(
     story: Story, fails: Callable[[list[Story]], Awaitable[list[bool]]], *, rounds: int
 ) -> Story:
-    """A shorter story that fails as well: each round plays all that leave one act out, side by side."""
+    """A shorter story that fails as well: each round plays all that are shorter, side by side."""
     for _ in range(rounds):
-        shorter = [story.without(number) for number in range(len(story.acts))]
-        if story.faults:
-            shorter.insert(0, Story(0, story.acts))
+        shorter = story.shorter()
         smaller = next((s for s, bad in zip(shorter, await fails(shorter), strict=True) if bad), None)
         if smaller is None:
             break

@@ -72,9 +72,14 @@ class Story:
         first, *rest = (part.strip() for part in text.split("|"))
         return cls(int(first.removeprefix("faults ")), tuple(_act(part) for part in rest))
 
-    def without(self, number: int) -> Story:
-        """The story that leaves one act out."""
-        return Story(self.faults, self.acts[:number] + self.acts[number + 1 :])
+    def shorter(self) -> list[Story]:
+        """The story without its faults, without each half, without each act: the shortest first."""
+        acts, middle = self.acts, len(self.acts) // 2
+        halves = [acts[:middle], acts[middle:]] if middle else []
+        found = [Story(self.faults, half) for half in halves]
+        if self.faults:
+            found.append(Story(0, acts))
+        return found + [Story(self.faults, acts[:n] + acts[n + 1 :]) for n in range(len(acts))]
 
 
 def _act(text: str) -> Act:
