@@ -57,7 +57,7 @@ def lines(written: io.StringIO) -> list[dict[str, Any]]:
 
 
 @pytest.mark.proves("T9")
-@pytest.mark.parametrize("text", HOSTILE, ids=[repr(text[:20]) for text in HOSTILE])
+@pytest.mark.parametrize("text", HOSTILE, ids=[ascii(text[:20]).replace("\\", "") for text in HOSTILE])
 def test_no_text_ends_a_line_or_adds_a_field(written: io.StringIO, text: str) -> None:
     logger = logging.getLogger("neon_tenants.test")
     logger.error("Failed for %s", text, extra={"why": text}, exc_info=ValueError(text))
