@@ -44,8 +44,8 @@ def jobs(path: Path) -> dict[str, Any]:
     return found
 
 
-def test_there_are_the_two_workflows() -> None:
-    assert [path.name for path in WORKFLOWS] == ["ci.yml", "release.yml"]
+def test_there_are_the_three_workflows() -> None:
+    assert [path.name for path in WORKFLOWS] == ["audit.yml", "ci.yml", "release.yml"]
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)

@@ -112,10 +112,10 @@ def test_reconcile_reads_like_the_picture_in_under_sixty_lines() -> None:
 
 def test_the_locks_carry_hashes_and_name_no_host() -> None:
     locks = [*(ROOT / "requirements").glob("*.txt"), *(ROOT / "tests/toolbox").glob("*/requirements.txt")]
-    assert len(locks) >= 3
+    assert len(locks) >= 5
     for lock in locks:
         text = lock.read_text()
         assert "://" not in text
         packages = re.split(r"\n(?=[a-z])", text)
-        assert len(packages) > 30
+        assert len(packages) >= 25  # the smallest is that of the audit
         assert [package.split()[0] for package in packages if "--hash=sha256:" not in package] == []
