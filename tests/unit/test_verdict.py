@@ -533,6 +533,24 @@ def test_one_thing_that_is_wrong_is_counted_once_and_as_nothing_else(
     assert len(found.problems) == sum(expected.values())
 
 
+@pytest.mark.parametrize(
+    ("change", "fact"),
+    [
+        (a_duplicate_is_removed, "duplicates removed"),
+        (a_person_takes_the_finalizer, "left by others' hands"),
+    ],
+)
+def test_what_is_excused_is_told_among_the_facts(run: Run, change: Change, fact: str) -> None:
+    change(run)
+    assert run.judged().facts[fact] == 1
+
+
+@pytest.mark.parametrize("wrong", [deleted_while_wanted, recorded_deleted_beside_a_twin])
+def test_a_recorded_project_is_no_duplicate(run: Run, wrong: Change) -> None:
+    wrong(run)
+    assert run.judged().facts["duplicates removed"] == 0
+
+
 def test_every_count_has_a_case() -> None:
     assert set().union(*(counts for _, counts in WRONG.values())) == set(COUNTS)
 

@@ -65,13 +65,14 @@ def _leaked(evidence: Evidence) -> Iterator[str]:
     for project, life in _ownerless(evidence):
         if life is None:
             yield f"{project.id} bears the name of a resource that never was"
-        elif not _stripped(evidence, life) and "Delete" in _policies(evidence, life, project.last.at):
+        elif not _stripped(evidence, life) and "Delete" in _last_policies(evidence, life):
             yield f"{project.id} lives, and its resource {life.namespace}/{life.name} is gone"
 
 
-def _policies(evidence: Evidence, life: Life, moment: float) -> set[str]:
-    end = moment if life.gone is None else life.gone[1]
-    return policies(life.last, evidence.tiers, end - RACE, end)
+def _last_policies(evidence: Evidence, gone: Life) -> set[str]:
+    assert gone.gone is not None
+    end = gone.gone[1]
+    return policies(gone.last, evidence.tiers, end - RACE, end)
 
 
 def _acts(evidence: Evidence, kind: str) -> Iterator[Mapping[str, Any]]:
