@@ -30,7 +30,9 @@ from watch_wire import (
 RESYNC = {"resync_interval": "1"}
 """What no event told is found by a list once a second."""
 FIRST = 40
-"""Events and reads that may be spoiled; then the faults stop, since no end comes before."""
+"""Events that are spoiled in turn."""
+OLD_READS = 12
+"""Reads that are answered with an older state; then that stops, since no end comes before."""
 
 
 async def life(scene: Scene) -> Object:
@@ -151,28 +153,37 @@ async def test_events_of_an_older_state_lead_to_the_same_end(
     await stays(unconnected, wire, found["end"])
 
 
-def behind(versions: int, every: int) -> ReadScript:
-    """Each so many reads of a tenant lie so many versions back."""
+def behind(wire: WatchWire, versions: int) -> ReadScript:
+    """Every second read of a tenant lies so many versions back, for as long as the faults last."""
     count = 0
 
     def script(read: Read) -> int:
         nonlocal count
-        if read.resource != "tenantdatabases":
+        if read.resource != "tenantdatabases" or len(wire.aged) >= OLD_READS:
             return 0
         count += 1
-        return versions if count % every == 0 else 0
+        return versions if count % 2 == 0 else 0
 
     return script
 
 
-@pytest.mark.proves("F32", "I11")
+def irreversible(found: Object) -> Object:
+    """Its end, with the writes that nothing takes back.
+
+    Limits of an older spec may be set, and set right by the next pass: the API server answers a read of one
+    object with what is stored, so a spec that lies behind is not known to happen.
+    """
+    return {"end": found["end"], **{k: n for k, n in found["writes"].items() if not k.startswith("PATCH")}}
+
+
+@pytest.mark.proves("F32", "I1", "I3")
 @pytest.mark.parametrize("versions", [1, 3])
-async def test_reads_that_lie_behind_repeat_no_write_on_neon(
+async def test_reads_that_lie_behind_repeat_no_create_and_no_deletion(
     unconnected: Scene, wire: WatchWire, reference: Object, versions: int
 ) -> None:
-    wire.reads = behind(versions, every=2)
+    wire.reads = behind(wire, versions)
     found = await life(unconnected)
-    assert found == reference
+    assert irreversible(found) == irreversible(reference)
     assert wire.aged
     await stays(unconnected, wire, found["end"])
 
@@ -203,14 +214,15 @@ DEEDS = (Deed.DROP, Deed.REPEAT, Deed.HOLD, Deed.OLDER, Deed.CUT, Deed.EXPIRE)
 
 async def at_random(scene: Scene, wire: WatchWire, reference: Object, seed: int) -> None:
     dice = Dice(seed, chance=0.3, deeds=DEEDS)
-    wire.events, wire.reads = dice, dice.reads
+    wire.events = dice
+    wire.reads = lambda read: dice.reads(read) if len(wire.aged) < OLD_READS else 0
     found = await life(scene)
-    assert found == reference, f"seed {seed}: {wire.told} {wire.aged}"
+    assert irreversible(found) == irreversible(reference), f"seed {seed}: {wire.told} {wire.aged}"
     assert wire.spoiled() > 0
     await stays(scene, wire, found["end"])
 
 
-@pytest.mark.proves("F32", "F33", "I11")
+@pytest.mark.proves("F32", "F33", "I1", "I3")
 @pytest.mark.parametrize("seed", range(2))
 async def test_events_and_reads_that_are_spoiled_at_random_lead_to_the_same_end(
     unconnected: Scene, wire: WatchWire, reference: Object, seed: int
@@ -219,7 +231,7 @@ async def test_events_and_reads_that_are_spoiled_at_random_lead_to_the_same_end(
 
 
 @pytest.mark.long
-@pytest.mark.proves("F32", "F33", "I11")
+@pytest.mark.proves("F32", "F33", "I1", "I3")
 @pytest.mark.parametrize("seed", range(2, 42))
 async def test_many_seeds_of_spoiled_events_and_reads_lead_to_the_same_end(
     unconnected: Scene, wire: WatchWire, reference: Object, seed: int
