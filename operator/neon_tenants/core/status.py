@@ -138,8 +138,9 @@ def _applied(observed: Observed) -> dict[str, object]:
     limits = granted(observed.tenant.spec, tier, observed.namespace_labels)
     if tier is not None and isinstance(limits, Limits):
         old = observed.tenant.status.tier
-        same = old is not None and (old.name, old.generation) == (tier.name, tier.generation)
-        not_taken = observed.knowledge.not_taken | (frozenset(old.not_taken) if same and old else frozenset())
+        not_taken = observed.knowledge.not_taken
+        if old is not None and (old.name, old.generation) == (tier.name, tier.generation):
+            not_taken |= frozenset(old.not_taken)
         applied["tier"] = AppliedTier(
             name=tier.name,
             generation=tier.generation,
