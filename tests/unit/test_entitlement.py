@@ -9,7 +9,7 @@ import pytest
 import builders as a
 from neon_tenants.api.conditions import Reason
 from neon_tenants.api.tenant_database import TenantDatabaseSpec
-from neon_tenants.core.entitlement import Refusal, Tier, granted, refused_start
+from neon_tenants.core.entitlement import Refusal, Tier, granted, postgres_version, refused_start
 from neon_tenants.core.project import ComputeSettings, Limits
 
 OPEN = a.tier(
@@ -129,6 +129,41 @@ def test_a_tier_refuses(
     assert words in found.message
 
 
+COMPUTES: dict[str, tuple[float, float, ComputeSettings]] = {
+    "a span of exactly as much as Neon scales over": (1, 9, ComputeSettings(1, 9, 300)),
+    "scaling up to exactly as much as Neon scales to": (8, 16, ComputeSettings(8, 16, 300)),
+    "a fixed size above what Neon scales to": (20, 20, ComputeSettings(20, 20, 300)),
+}
+
+
+@pytest.mark.parametrize(("least", "most", "compute"), COMPUTES.values(), ids=COMPUTES.keys())
+def test_a_compute_at_neons_bounds_is_granted(least: float, most: float, compute: ComputeSettings) -> None:
+    tier = a.tier(
+        compute={"minCU": least, "maxCU": least, "suspendAfter": "5m"}, overrides={"compute": {"maxCU": most}}
+    )
+    assert limits(spec(overrides={"compute": {"maxCU": most}}), tier).compute == compute
+
+
+def test_a_new_project_gets_the_tiers_first_version_where_it_names_none() -> None:
+    tier = a.tier(postgresVersions=[18, 17])
+    assert postgres_version(spec(), tier) == 18
+    assert postgres_version(spec(postgresVersion=17), tier) == 17
+
+
+@pytest.mark.parametrize(
+    ("asked", "offered"),
+    [
+        ({"region": "aws-sa-east-1"}, "aws-us-east-2, aws-eu-central-1"),
+        ({"postgresVersion": 14}, "17, 18"),
+    ],
+    ids=["region", "version"],
+)
+def test_a_refused_start_says_what_is_offered(asked: dict[str, Any], offered: str) -> None:
+    found = refused_start(spec(**asked), a.tier(), None)
+    assert found is not None
+    assert offered in found.message
+
+
 def test_a_labelled_namespace_may_use_the_tier() -> None:
     assert isinstance(granted(spec(), PAID, {"plan": "paid", "zone": "eu", "more": "x"}), Limits)
 
@@ -147,6 +182,7 @@ STARTS: dict[str, tuple[TenantDatabaseSpec, Tier, int | None, Reason | None]] = 
     ),
     "room in the namespace": (spec(), a.tier(maxTenantsPerNamespace=2), 1, None),
     "no room in the namespace": (spec(), a.tier(maxTenantsPerNamespace=2), 2, Reason.TIER_FULL),
+    "a count where there is no limit": (spec(), a.tier(), 5, None),
     "nobody counted": (spec(), a.tier(maxTenantsPerNamespace=2), None, None),
 }
 

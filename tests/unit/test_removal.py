@@ -106,6 +106,15 @@ STEPS: dict[str, tuple[Observed, Step]] = {
             Reason.DELETING, "The project is let go, and Neon's list still shows it. It is looked at again."
         ),
     ),
+    "8 a project that only our POST's answer names is deleted under another name, by its certificate": (
+        deleted(
+            tenant=a.tenant(DELETE, deleting=True),
+            knowledge=Knowledge(created=a.project()),
+            lookup=a.lookup(RENAMED),
+            certificates={"cool-project-1": a.certificate()},
+        ),
+        DeleteProject("cool-project-1"),
+    ),
     "9 a retained project is renamed to nobody's": (
         deleted(RETAIN, lookup=a.lookup(a.project())),
         RenameProject("cool-project-1", a.MARKER.released_name),
@@ -156,6 +165,10 @@ RESTS: dict[str, tuple[Observed, Reason]] = {
         Reason.DELETION_HELD,
     ),
     "4 the brake holds it before Neon is looked at": (deleted(brake="Too many."), Reason.DELETION_HELD),
+    "4 the brake holds what the tier's policy deletes": (
+        deleted({"tier": "free"}, tier=a.tier(deletionPolicy="Delete"), brake="Too many."),
+        Reason.DELETION_HELD,
+    ),
     "2 what is paused as a whole holds deletions": (deleted(pause="All is paused."), Reason.PAUSED),
     "7 a stranger's project is not deleted": (
         deleted(lookup=a.lookup(RENAMED), certificates={"cool-project-1": ELSEWHERE}),
@@ -179,6 +192,7 @@ TOLD: dict[str, tuple[bool | None, bool, float | None]] = {
     "2 a paused deletion is held": (None, False, None),
     "3 a protected database is held": (False, True, None),
     "4 the brake holds it before Neon is looked at": (False, True, HELD_AGAIN),
+    "4 the brake holds what the tier's policy deletes": (False, True, HELD_AGAIN),
     "2 what is paused as a whole holds deletions": (None, False, PAUSED_AGAIN),
     "7 a stranger's project is not deleted": (False, True, HELD_AGAIN),
     "7 nor is one without a certificate": (False, True, HELD_AGAIN),
@@ -203,6 +217,29 @@ def test_the_waits_reason_is_the_deletion() -> None:
     step = plan.next_step(world)
     assert isinstance(step, Wait)
     assert step.reason is Reason.DELETING
+    assert step.message
+
+
+def test_a_lost_post_is_awaited_by_the_clock_of_its_sender() -> None:
+    world = deleted(
+        tenant=a.tenant(DELETE, deleting=True, annotations={names.INTENT: a.intent().encode()}),
+        lookup=a.lookup(),
+        knowledge=Knowledge(sighting=a.sighting(since=a.NOW + 50), attempt=a.attempt(sent=Sent.UNKNOWN)),
+    )
+    step = plan.next_step(world)
+    assert isinstance(step, Wait)
+    assert step.within == pytest.approx(a.LIFETIME)
+
+
+def test_a_pause_says_what_it_holds() -> None:
+    paused = {names.PAUSED: "true"}
+    going = plan.next_step(deleted(tenant=a.tenant(DELETE, deleting=True, annotations=paused)))
+    staying = plan.next_step(a.bound(tenant=a.tenant(annotations=paused)))
+    assert isinstance(going, Rest)
+    assert isinstance(staying, Rest)
+    assert "deletion" in going.message
+    assert "deletion" not in staying.message
+    assert "None" not in staying.message
 
 
 @pytest.mark.parametrize("sent", [None, Sent.UNKNOWN])

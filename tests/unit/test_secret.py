@@ -25,6 +25,7 @@ from neon_tenants.core.secret import (
 OTHERS = a.secret_object(type="Opaque")
 UNPROVEN = a.secret_object(annotations={names.OWNER_NAME: "acme"})
 EARLIER = a.secret_object(uid=a.OTHER_UID)
+NAMELESS = a.secret_object(annotations={names.OWNER_UID: a.OTHER_UID})
 SIBLING = a.secret_object(uid=a.OTHER_UID, name="sibling")
 MISNAMED = a.secret_object(uid=a.OTHER_UID, name="\x1b[31m\n" + "x" * 10_000)
 
@@ -33,6 +34,7 @@ STATES: dict[str, tuple[SecretObject | None, SecretState]] = {
     "another type": (OTHERS, Foreign()),
     "our type without our annotation": (UNPROVEN, Foreign()),
     "an earlier resource's": (EARLIER, LeftBehind(EARLIER)),
+    "a sibling's that does not say its name": (NAMELESS, Conflict("")),
     "a sibling's": (SIBLING, Conflict("sibling")),
     "a sibling's, whose name is no name": (MISNAMED, Conflict("")),
 }
@@ -72,6 +74,21 @@ def test_a_digest_over_data_that_is_no_login_tells_none() -> None:
     assert a.ours(data=data, annotations=annotations).connection is None
 
 
+@pytest.mark.parametrize(
+    ("data", "pooled_host"),
+    [({}, None), ({"uri": a.CONNECTION.uri}, ""), ({"pooled-host": "x"}, None)],
+    ids=["no keys", "no pooled host", "no URI"],
+)
+def test_a_digest_over_missing_keys_tells_what_is_there(
+    data: dict[str, str], pooled_host: str | None
+) -> None:
+    from neon_tenants.core.secret import digest
+
+    annotations = {names.OWNER_UID: a.UID, names.DATA_DIGEST: digest(data)}
+    connection = a.ours(data=data, annotations=annotations).connection
+    assert (connection and connection.pooled_host) == pooled_host
+
+
 @pytest.mark.proves("T6")
 @pytest.mark.parametrize("text", ["", "../users", "Cool", "x" * 61])
 def test_what_cannot_be_an_id_is_none(text: str) -> None:
@@ -84,6 +101,8 @@ def test_every_key_and_every_placeholder_is_filled() -> None:
     content = render(a.CONNECTION, wishes, uid=a.UID, name="acme", project_id="p-1")
     assert set(SECRET_KEYS) < set(content.data)
     assert all(content.data.values())
+    for name in PLACEHOLDERS:
+        assert content.data[name.upper()] == f"<{content.data[name.replace('_', '-')]}>"
     assert content.data["POOLED_URI"] == f"<{a.CONNECTION.pooled_uri}>"
     assert content.data["PASSWORD"] == f"<{a.CONNECTION.password}>"
     assert content.data["jdbc-uri"].startswith(

@@ -9,6 +9,7 @@ import pytest
 import builders as a
 from neon_tenants.api import names
 from neon_tenants.api.conditions import ConditionStatus, Reason
+from neon_tenants.api.database_tier import DeletionPolicy
 from neon_tenants.api.tenant_database import AppliedTier, TenantDatabaseStatus
 from neon_tenants.core import event as core_event
 from neon_tenants.core import plan
@@ -16,9 +17,10 @@ from neon_tenants.core import status as core_status
 from neon_tenants.core.entitlement import Tier
 from neon_tenants.core.event import Event
 from neon_tenants.core.failure import Done, Failure
-from neon_tenants.core.intent import Sent
+from neon_tenants.core.intent import IntentState, Sent
 from neon_tenants.core.knowledge import Knowledge
-from neon_tenants.core.observed import Observed, is_pending
+from neon_tenants.core.observed import Observed, is_pending, is_told_paused
+from neon_tenants.core.project import Consumption
 from neon_tenants.core.status import GRACE, Verdict
 from neon_tenants.core.steps import DeleteProject, LookUp, RenameProject, Rest, Step, UpdateProject, Wait
 
@@ -225,6 +227,45 @@ SETTLED: dict[str, tuple[Observed, bool]] = {
         a.observed(tenant=a.tenant({"tier": "pro"}, status=a.status()), tier=a.tier("pro"), admitted=False),
         False,
     ),
+    "a look was requested and answered": (
+        a.observed(
+            tenant=a.tenant(
+                status=a.status(last_handled_reconcile_at="x"),
+                annotations={names.RECONCILE_REQUESTED_AT: "x"},
+            )
+        ),
+        True,
+    ),
+    "a look was answered, and its request is gone": (
+        a.observed(tenant=a.tenant(status=a.status(last_handled_reconcile_at="x"))),
+        True,
+    ),
+    "available, and not ready": (
+        a.observed(
+            tenant=a.tenant(
+                status=a.status(conditions=[a.condition("Ready", "False"), a.condition("Available", "True")])
+            )
+        ),
+        False,
+    ),
+    "hands off no more, and the status still says so": (
+        a.observed(
+            tenant=a.tenant(
+                status=a.status(
+                    conditions=[a.condition("Ready", "True"), a.condition("Reconciling", "False")]
+                )
+            )
+        ),
+        False,
+    ),
+    "a resolved intent": (
+        a.observed(
+            tenant=a.tenant(
+                status=a.status(resolved_intent="nonce-1"), annotations={names.INTENT: a.intent().encode()}
+            )
+        ),
+        True,
+    ),
     "no tier": (a.observed(tenant=a.tenant(status=a.status()), tier=None), False),
     "nothing applied": (a.observed(tenant=a.tenant(status=a.status(tier=None))), False),
     "to be suspended": (
@@ -271,6 +312,88 @@ def test_a_tenant_waits_for_a_rollout_of_its_own_tier_only(
     applied: AppliedTier | None, tier: Tier | None, pending: bool
 ) -> None:
     assert is_pending(applied, tier) is pending
+
+
+def test_a_resolved_intent_frees_the_way_though_it_is_remembered() -> None:
+    world = a.observed(knowledge=Knowledge(sighting=a.sighting()))
+    assert world.intent_state is IntentState.ALIVE
+    resolved = replace(world, tenant=a.tenant(status=TenantDatabaseStatus(resolved_intent="nonce-1")))
+    assert resolved.intent_state is IntentState.FREE
+
+
+def test_a_status_says_hands_off_by_one_condition_alone() -> None:
+    assert is_told_paused(a.status(conditions=[a.condition("Reconciling", "False")]))
+    assert not is_told_paused(a.status(conditions=[a.condition("Reconciling", "True")]))
+    assert not is_told_paused(a.status(conditions=[a.condition("Ready", "False")]))
+
+
+def test_what_a_tenant_leaves_open_has_its_default() -> None:
+    assert a.tenant().deletion_policy(None) is DeletionPolicy.RETAIN
+    assert a.tenant().secret_name == "acme-database"
+    assert a.tenant({"connectionSecret": {"name": "login"}}).secret_name == "login"
+
+
+def test_nothing_is_owed_to_a_tier_that_is_gone() -> None:
+    waiting = AppliedTier(name="free", generation=1, waiting=["maxCU"])
+    world = a.observed(tenant=a.tenant(status=a.status(tier=waiting)))
+    assert world.owed == {"maxCU"}
+    assert replace(world, tier=None).owed == frozenset()
+
+
+def test_what_a_person_writes_into_a_request_is_bounded() -> None:
+    asked = a.tenant(annotations={names.RECONCILE_REQUESTED_AT: "x" * 5000})
+    assert asked.requested_at == "x" * 1024
+
+
+def test_a_verdict_is_made_of_what_the_plan_ended_with() -> None:
+    waiting = Verdict.of(Wait(Reason.PROVISIONING, "Under way."))
+    assert waiting == Verdict(Reason.PROVISIONING, "Under way.", working=True)
+    rest = Rest(Reason.TIER_NOT_FOUND, "None.", ready=True, available=False, stalled=True, applied=True)
+    assert Verdict.of(rest) == Verdict(
+        Reason.TIER_NOT_FOUND, "None.", ready=True, available=False, stalled=True, applied=True
+    )
+
+
+def test_every_condition_is_of_the_generation_that_was_looked_at() -> None:
+    amounts = Consumption(compute_time_seconds=350_000, logical_size_bytes=512 * 1024**2)
+    used = a.project(consumption=amounts)
+    status = told(a.bound(tenant=a.tenant(generation=2), lookup=a.lookup(used)), STALLED)
+    assert {"Stalled", "QuotaNear", "QuotaExceeded"} < set(conditions(status))
+    assert {c.observed_generation for c in status.conditions} == {2}
+
+
+def test_a_quota_is_near_from_where_the_tier_says() -> None:
+    used = a.project(consumption=Consumption(compute_time_seconds=180_000))
+    early = a.bound(lookup=a.lookup(used), tier=a.tier(quotaWarningPercent=50))
+    assert "QuotaNear" in conditions(told(early, FINE))
+    assert "QuotaNear" not in conditions(told(replace(early, tier=a.tier()), FINE))
+
+
+def test_a_database_that_was_made_keeps_its_name_in_the_status() -> None:
+    world = a.bound(tenant=a.tenant({"database": "shop"}, status=a.status()))
+    assert told(world, STALLED).database == "app"
+
+
+def test_a_nonce_that_somebody_wrote_is_bounded() -> None:
+    long = a.tenant(annotations={names.INTENT: a.intent("n" * 500).encode()})
+    assert told(a.bound(tenant=long), FINE).resolved_intent == "n" * 64
+
+
+def test_a_tier_for_labelled_namespaces_is_noted_as_applied() -> None:
+    paid = a.tier(namespaceSelector={"matchLabels": {"plan": "paid"}})
+    world = a.bound(tier=paid, namespace_labels={"plan": "paid"})
+    assert told(world, FINE).tier is not None
+    assert told(replace(world, namespace_labels={}), replace(STALLED, applied=True)).tier is None
+
+
+@pytest.mark.parametrize(
+    "old", [AppliedTier(name="free", generation=7), AppliedTier(name="pro", generation=1)]
+)
+def test_what_neon_did_not_take_of_another_tier_is_asked_for_again(old: AppliedTier) -> None:
+    before = old.model_copy(update={"not_taken": ["suspendAfter"]})
+    tier = told(a.bound(tenant=a.tenant(status=a.status(tier=before))), FINE).tier
+    assert tier is not None
+    assert tier.not_taken == []
 
 
 def test_a_version_orders_and_an_opaque_one_is_no_news() -> None:

@@ -162,8 +162,9 @@ def _applied(observed: Observed) -> dict[str, object]:
     limits = entitled(observed)
     if tier is not None and isinstance(limits, Limits):
         old = observed.tenant.status.tier
-        same = old is not None and (old.name, old.generation) == (tier.name, tier.generation)
-        not_taken = observed.knowledge.not_taken | (frozenset(old.not_taken) if same and old else frozenset())
+        not_taken = observed.knowledge.not_taken
+        if old is not None and (old.name, old.generation) == (tier.name, tier.generation):
+            not_taken |= frozenset(old.not_taken)
         applied["tier"] = AppliedTier(
             name=tier.name,
             generation=tier.generation,
