@@ -49,6 +49,10 @@ class Prober:
         secret = tenant["status"].get("binding", {}).get("name", f"{metadata['name']}-database")
         found = await self._cluster.get("Secret", secret)
         outcome = await _login(found, application)
+        if outcome == "cut":
+            # Its compute was restarted at that moment, as Neon does to resize it. The next login tells.
+            application += "-again"
+            outcome = await _login(found, application)
         again = await self._cluster.get("Secret", secret)
         if _version(found) != _version(again):
             outcome = "overtaken"  # the login was not the Secret's any more
@@ -60,7 +64,7 @@ class Prober:
             "uid": metadata["uid"],
             "secret": secret,
             "application": application,
-            "outcome": outcome,
+            "outcome": "refused" if outcome == "cut" else outcome,
         }
         with self._file.open("a") as file:
             file.write(json.dumps(line) + "\n")
@@ -71,7 +75,7 @@ def _version(secret: Object | None) -> str | None:
 
 
 async def _login(secret: Object | None, application: str) -> str:
-    """accepted, refused, or unanswered: a busy machine refuses nobody."""
+    """accepted, refused, cut (closed without a word), or unanswered: a busy machine refuses nobody."""
     uri = decoded(secret).get("uri") if secret is not None else None
     if uri is None:
         return "refused"
@@ -81,8 +85,8 @@ async def _login(secret: Object | None, application: str) -> str:
         )
     except psycopg.errors.ConnectionTimeout:
         return "unanswered"
-    except (psycopg.OperationalError, psycopg.ProgrammingError):
-        return "refused"
+    except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
+        return "cut" if "closed the connection" in str(error) else "refused"
     await connection.close()
     return "accepted"
 

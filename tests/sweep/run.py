@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from cluster import Object, condition, decoded, is_ready
+from evidence import verdict
 from fault import At, Kills, Mode, Request, Script, no_faults
 from neon_sandbox.controlplane import ControlPlane
 from neon_sandbox.emulator.postgres.server import PostgresServer
+from prober import probing
 from scene import OPERATOR_USER, Scene, example_tier, playing, query
 from sweep.workloads import NAME, SECRET, Workload
 from waiting import until
@@ -18,6 +20,10 @@ from wire import Traffic
 from wired import reviving, wired
 
 SETTINGS: Final = {"request_timeout": "2", "intent_lifetime": "8", "retry_max": "1"}
+EVENT: Final = "POST events"
+"""Told after what it tells of, and at times not at all: a fault at one may never happen."""
+PROBE_EVERY: Final = 1.0
+"""Seconds between the logins of the prober: a dozen worlds share the machine."""
 _POST: Final = "POST /projects"
 _DELETE: Final = "DELETE /projects/{project_id}"
 TOLD: Final = ("patch tenantdatabases/status", "create events")
@@ -37,6 +43,8 @@ class Run:
     """Writes that took effect on Neon between the act and the end, by kind."""
     kube: Counter[str]
     """Writes that the API server accepted from the operator meanwhile, by kind; without TOLD."""
+    problems: tuple[str, ...]
+    """What the API server's and Neon's own records say against it (tests/verdict)."""
 
 
 async def play(
@@ -50,14 +58,16 @@ async def play(
         await workload.prepare(scene)
         await scene.until_idle()
         written, audited = _neon_writes(scene), plane.audit_log.stat().st_size
-        async with reviving(scene, traffic, **SETTINGS):
+        async with (
+            probing(scene.cluster, scene.folder, every=PROBE_EVERY),
+            reviving(scene, traffic, **SETTINGS),
+        ):
             traffic.begin(script)
             await workload.act(scene, traffic)
             await workload.ended(scene)
             if isinstance(script, Kills):
                 await _at_rest(scene, traffic, workload, len(script.at))
-            if isinstance(script, At) and not traffic.injected:
-                # An event is told after the end that it tells of.
+            if isinstance(script, At) and script.kind != EVENT and not traffic.injected:
                 await until(traffic.spoiled, "the fault happens")
                 await workload.ended(scene)
             requests, injected = tuple(traffic.requests), tuple(traffic.injected)
@@ -65,7 +75,8 @@ async def play(
             end = await _end(scene)
             neon, kube = _neon_writes(scene) - written, _kube_writes(scene, audited)
             await _stays(scene, end)
-        return Run(requests, injected, end, neon, kube)
+        problems = tuple((await verdict(scene)).problems)
+        return Run(requests, injected, end, neon, kube, problems)
 
 
 async def _at_rest(scene: Scene, traffic: Traffic, workload: Workload, kills: int) -> None:
@@ -180,6 +191,7 @@ def differences(run: Run, reference: Run) -> list[str]:
         for key, value in reference.end.items()
         if run.end.get(key) != value
     ]
+    found += run.problems
     if run.neon != reference.neon:
         found.append(f"writes on Neon: {dict(run.neon)}, without faults {dict(reference.neon)}")
     # A crash between an intent and its POST costs another intent.
