@@ -33,7 +33,7 @@ from neon_sandbox.emulator.routing import Route
 AnyCase = Case[Any]
 Operations = dict[tuple[str, str], Any]
 STANDING, DELETED, DICE = "standing", "deleted", "dice"
-FEW: Final = 8
+FEW: Final = 6
 MANY: Final = 200
 START: Final = 10.0
 """Seconds within which an emulator starts or ends."""
