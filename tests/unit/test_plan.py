@@ -398,6 +398,13 @@ def test_a_tenant_that_is_not_well_is_looked_at_freshly_before_it_is_told_so() -
     assert resting(replace(world, lookup=a.lookup(a.project()))).reason is Reason.IMMUTABLE_FIELD_CHANGED
 
 
+@pytest.mark.parametrize("secret", [Foreign(), Conflict("sibling"), Conflict("")])
+def test_a_secret_in_the_way_is_named(secret: Foreign | Conflict) -> None:
+    message = resting(a.bound(secret=secret)).message
+    assert "acme-database" in message
+    assert "connectionSecret.name" in message
+
+
 def test_a_missing_project_says_whether_it_can_be_recovered() -> None:
     world = a.observed(tenant=a.tenant(status=a.status()))
     gone = resting(replace(world, lookup=a.lookup(recoverable=())))
