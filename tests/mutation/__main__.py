@@ -1,4 +1,4 @@
-"""`python -m mutation [MODULE...]`: tries all changes, or those of some modules; prints and judges scores."""
+"""`python -m mutation [MODULE...]`: tries the changes of some modules; prints and judges their scores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest_asyncio  # noqa: F401
 
 from mutation import survivors
 from mutation.children import Outcome
-from mutation.mutants import AROUND, CORE, Mutant
+from mutation.mutants import AROUND, CORE, GATED, Mutant
 from mutation.run import FOLDER, TESTS, Results, baseline_of, fingerprint, progress, reached, run
 
 ENOUGH: Final = 0.9
@@ -81,16 +81,16 @@ def faults(
 def main() -> int:
     """The exit status."""
     parser = argparse.ArgumentParser(prog="python -m mutation", description=__doc__)
-    parser.add_argument("modules", nargs="*", help="core.intent neon.errors ...; all by default")
+    parser.add_argument("modules", nargs="*", help="core.intent neon.errors ...; by default the gated ones")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--tests", nargs="*", default=TESTS, help="other tests than all of tests/unit")
-    parser.add_argument("--functions", action="store_true", help="leave out what runs at import alone")
+    parser.add_argument("--tests", nargs="*", default=TESTS, help="other tests: tests/unit")
+    parser.add_argument("--imports", action="store_true", help="change what runs at import, too")
     parser.add_argument(
         "--trust-kills", action="store_true", help="try only survivors again, after tests were added"
     )
     given = parser.parse_args()
     every = [*CORE, *AROUND]
-    modules = [f"neon_tenants.{module}" for module in given.modules] or every
+    modules = [f"neon_tenants.{module}" for module in given.modules] or list(GATED)
     if unknown := set(modules) - set(every):
         parser.error(f"not in scope: {' '.join(sorted(unknown))}")
 
@@ -99,7 +99,7 @@ def main() -> int:
     results = Results(FOLDER / "results.jsonl")
     baseline = baseline_of(every, given.tests, now)
     mutants = [mutant for module in modules for mutant in reached(module, baseline)]
-    if given.functions:
+    if not given.imports:
         mutants = [mutant for mutant in mutants if mutant.place]
     outcomes = results.read(now, trust_kills=given.trust_kills)
     wanted = [mutant for mutant in mutants if mutant.name not in outcomes]

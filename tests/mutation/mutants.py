@@ -40,6 +40,28 @@ AROUND: Final = (
     "neon_tenants.queue",
 )
 """What classifies errors, and the performing parts that unit tests reach without a server."""
+GATED: Final = (
+    *(
+        f"neon_tenants.core.{name}"
+        for name in (
+            "upkeep",
+            "removal",
+            "secret",
+            "status",
+            "observed",
+            "obstacle",
+            "entitlement",
+            "intent",
+            "plan",
+            "identity",
+            "marker",
+        )
+    ),
+    "neon_tenants.neon.errors",
+    "neon_tenants.kube.errors",
+)
+"""The protocol and the classification of errors: what `make mutants` judges. The survivors of the other
+modules are not listed yet."""
 
 Operator = tuple[type, Callable[[Any], Iterable[cst.CSTNode]]]
 

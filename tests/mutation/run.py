@@ -20,7 +20,30 @@ from mutation.mutants import Mutant, mutants
 
 ROOT: Final = Path(__file__).parents[2]
 FOLDER: Final = ROOT / "build" / "mutants"
-TESTS: Final = ("tests/unit",)
+TESTS: Final = tuple(
+    f"tests/unit/test_{name}.py"
+    for name in (
+        "intent",
+        "plan",
+        "plan_drift",
+        "plan_rollout",
+        "identity",
+        "removal",
+        "marker",
+        "secret",
+        "status",
+        "entitlement",
+        "resize",
+        "neon_errors",
+        "formats",
+        "preview",
+        "harm",
+        "difference",
+        "drift",
+        "usage",
+    )
+)
+"""The tables of the plan and its parts. The tests of properties would notice more, and take minutes more."""
 ARGUMENTS: Final = [
     "-q",
     "-x",

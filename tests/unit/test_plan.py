@@ -18,7 +18,7 @@ from neon_tenants.core.knowledge import Knowledge
 from neon_tenants.core.marker import start_empty_token
 from neon_tenants.core.observed import Observed
 from neon_tenants.core.obstacle import STALLED_AGAIN
-from neon_tenants.core.project import ComputeSettings, Operation, Progress
+from neon_tenants.core.project import ComputeSettings, Consumption, Operation, Progress
 from neon_tenants.core.removal import PAUSED_AGAIN
 from neon_tenants.core.secret import Conflict, Foreign, LeftBehind
 from neon_tenants.core.steps import (
@@ -348,6 +348,10 @@ RESTS: dict[str, tuple[Observed, Reason]] = {
         a.bound(lookup=a.lookup(a.project(), a.project("strange-2")), certificates={"strange-2": None}),
         Reason.DUPLICATE_PROJECT,
     ),
+    "bound 15 a used up quota of time is told": (
+        a.bound(lookup=a.lookup(a.project(consumption=Consumption(compute_time_seconds=360_000)))),
+        Reason.QUOTA_EXCEEDED,
+    ),
     "bound 15 all is well": (a.bound(), Reason.PROVISIONED),
     "bound 15 all is well with a suspended tenant": (
         a.bound(tenant=a.tenant({"state": "Suspended"}), endpoints=(a.endpoint(disabled=True),)),
@@ -368,7 +372,7 @@ def test_the_plan_rests(observed: Observed, reason: Reason) -> None:
 
 
 def test_a_person_is_told_to_act_exactly_where_nothing_heals_by_itself() -> None:
-    calm = {Reason.PAUSED, Reason.PROVISIONED, Reason.SUSPENDED}
+    calm = {Reason.PAUSED, Reason.PROVISIONED, Reason.SUSPENDED, Reason.QUOTA_EXCEEDED}
     for name, (world, reason) in RESTS.items():
         assert resting(world).stalled is (reason not in calm), name
 
@@ -395,6 +399,7 @@ TOLD: dict[str, tuple[bool | None, bool | None, bool, float | None]] = {
     "bound 14 a full tier refuses one from another tier": (False, True, True, STALLED_AGAIN),
     "bound 14 a full tier keeps a project whose status was lost": (True, True, True, None),
     "bound 14 a project of our name without proof is told": (False, True, False, STALLED_AGAIN),
+    "bound 15 a used up quota of time is told": (True, False, True, None),
     "bound 15 all is well": (True, True, True, None),
     "bound 15 all is well with a suspended tenant": (True, False, True, None),
     "bound 15 all is well with a settled tenant, by an older look": (True, True, True, None),
@@ -440,6 +445,13 @@ def test_nobody_is_available_by_a_secret_that_is_not_its_login() -> None:
     assert resting(a.bound(tenant=labels, secret=a.ours(immutable=True))).available is None
     told = resting(a.bound(connection=a.CONNECTION, secret=a.ours(immutable=True, data=edited)))
     assert told.available is False
+
+
+@pytest.mark.parametrize("secret", [Foreign(), Conflict("sibling"), Conflict("")])
+def test_a_secret_in_the_way_is_named(secret: Foreign | Conflict) -> None:
+    message = resting(a.bound(secret=secret)).message
+    assert "acme-database" in message
+    assert "connectionSecret.name" in message
 
 
 def test_a_missing_project_says_whether_it_can_be_recovered() -> None:
@@ -501,6 +513,14 @@ WAITS: dict[str, tuple[Observed, Reason, float]] = {
     "bound 3 operations of a change are awaited": (
         a.bound(
             tenant=a.tenant(status=a.status()),
+            knowledge=Knowledge(operations=("op-1",), poll_at=a.NOW + 1),
+        ),
+        Reason.UPDATING,
+        1.0,
+    ),
+    "bound 3 operations of a change to what stays suspended are awaited": (
+        a.bound(
+            tenant=a.tenant({"state": "Suspended"}, status=a.status(suspended=True)),
             knowledge=Knowledge(operations=("op-1",), poll_at=a.NOW + 1),
         ),
         Reason.UPDATING,
@@ -622,3 +642,59 @@ def test_a_second_look_is_due_when_another_post_may_still_be_under_way() -> None
     verdict = resting(world)
     assert verdict.ready
     assert verdict.again == pytest.approx(200.0)
+
+
+def test_a_second_look_is_due_by_the_clock_of_the_sender() -> None:
+    lost = Knowledge(
+        operations=(), sighting=a.sighting(since=a.NOW - 100), attempt=a.attempt(sent=Sent.UNKNOWN)
+    )
+    world = a.bound(tenant=a.tenant(annotations=ANNOTATED), knowledge=lost)
+    assert resting(world).again == pytest.approx(a.LIFETIME)
+
+
+def test_no_second_look_is_due_for_a_post_whose_time_is_over() -> None:
+    over = Knowledge(operations=(), sighting=a.sighting(since=a.NOW - a.LIFETIME))
+    assert resting(a.bound(tenant=a.tenant(annotations=ANNOTATED), knowledge=over)).again is None
+
+
+def test_a_login_that_was_read_wins_over_the_one_in_the_secret() -> None:
+    new = replace(a.CONNECTION, password="npg_Another456")
+    step = plan.next_step(a.bound(connection=new))
+    assert isinstance(step, UpdateSecret)
+    assert step.content.data["password"] == "npg_Another456"
+
+
+def test_a_rename_after_a_change_of_the_spec_is_no_drift() -> None:
+    world = a.bound(
+        tenant=a.tenant(status=a.status(), generation=2),
+        lookup=a.lookup(RENAMED),
+        certificates={"cool-project-1": a.certificate()},
+    )
+    assert plan.next_step(world) == RenameProject("cool-project-1", a.MARKER.project_name)
+
+
+WELL: dict[str, Observed] = {
+    "its operations are not known, and it has its Secret": a.bound(
+        knowledge=Knowledge(), tenant=a.tenant(status=a.status())
+    ),
+    "the region and the version are the project's": a.bound(
+        tenant=a.tenant({"region": "aws-us-east-2", "postgresVersion": 17})
+    ),
+    "the tier is for its namespace": a.bound(
+        tier=a.tier(namespaceSelector={"matchLabels": {"plan": "paid"}}), namespace_labels={"plan": "paid"}
+    ),
+}
+
+
+@pytest.mark.parametrize("world", WELL.values(), ids=WELL.keys())
+def test_all_is_well_where(world: Observed) -> None:
+    rest = resting(world)
+    assert (rest.reason, rest.ready) == (Reason.PROVISIONED, True)
+    assert rest.message.endswith("logs in.")
+
+
+def test_a_tier_that_went_is_told_to_a_tenant_that_had_it() -> None:
+    had = a.bound(tier=None, tenant=a.tenant(status=a.status()))
+    assert resting(had).reason is Reason.TIER_NOT_FOUND
+    unreached = a.bound(tier=None, tenant=a.tenant(), admitted=False)
+    assert resting(unreached).reason is Reason.TIER_NOT_FOUND

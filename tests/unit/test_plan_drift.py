@@ -8,6 +8,7 @@ from typing import Any
 import builders as a
 from neon_tenants.api import names
 from neon_tenants.api.conditions import Reason
+from neon_tenants.api.tenant_database import AppliedTier
 from neon_tenants.core import event as core_event
 from neon_tenants.core import plan
 from neon_tenants.core.difference import Difference
@@ -121,3 +122,31 @@ def test_nothing_is_reported_where_the_tier_refuses() -> None:
     rest = plan.next_step(held(lookup=a.lookup(SHORTER), tier=refusing))
     assert isinstance(rest, Rest)
     assert (rest.reason, rest.drift) == (Reason.TIER_NOT_ALLOWED, ())
+
+
+def test_a_size_that_waits_is_no_drift() -> None:
+    waiting = a.status(tier=AppliedTier(name="free", generation=1, waiting=["maxCU"]))
+    world = held(tenant=a.tenant(status=waiting), endpoints=(BIGGER,), **REPORT)
+    rest = plan.next_step(world)
+    assert isinstance(rest, Rest)
+    assert rest.drift == ()
+
+
+def test_a_size_that_waited_and_stands_by_now_is_not_asked_for() -> None:
+    waiting = a.status(tier=AppliedTier(name="free", generation=1, waiting=["maxCU"]))
+    world = held(tenant=a.tenant(status=waiting), endpoints=(a.endpoint(),), **REPORT)
+    assert isinstance(plan.next_step(world), Rest)
+
+
+def test_drift_is_not_reported_beside_what_a_person_must_act_on() -> None:
+    world = held(lookup=a.lookup(SHORTER, a.project("strange-2")), certificates={"strange-2": None}, **REPORT)
+    rest = plan.next_step(world)
+    assert isinstance(rest, Rest)
+    assert (rest.reason, rest.drift) == (Reason.DUPLICATE_PROJECT, ())
+
+
+def test_a_tier_that_only_reports_says_nothing_before_its_rollout_reaches_the_tenant() -> None:
+    tier = a.tier(generation=2, driftPolicy="Report")
+    rest = plan.next_step(held(lookup=a.lookup(SHORTER), tier=tier, admitted=False))
+    assert isinstance(rest, Rest)
+    assert (rest.reason, rest.drift) == (Reason.PROVISIONED, ())

@@ -117,3 +117,36 @@ def test_what_waited_is_no_drift_when_it_is_done() -> None:
         assert (step.differing, step.drift) == (frozenset({MAX_CU}), ())
     sized = (a.endpoint(compute=ComputeSettings(0.25, 2, 300)),)
     assert applied(replace(waits(), endpoints=sized)) == AppliedTier(name="free", generation=2)
+
+
+GROWN = a.endpoint(compute=ComputeSettings(0.25, 1, 300))
+"""A compute of neither the tier's size nor the project's default."""
+
+
+def settled_project(observed: Observed) -> Observed:
+    """The same world, after the change of the project's limits that the plan asks for."""
+    limits = project_step(observed).limits
+    stands = a.project(
+        quota=limits.quota, defaults=limits.compute, retention_seconds=limits.retention_seconds
+    )
+    return replace(observed, lookup=a.lookup(stands))
+
+
+def test_a_compute_keeps_its_size_until_the_rollout_unless_a_person_overrides_it() -> None:
+    quota = {"overrides": {"quota": {"storagePerBranch": "1Gi"}}}
+    own = {"overrides": {"compute": {"maxCU": 4}}}
+    kept = plan.next_step(settled_project(reached(quota, admitted=False, generation=2, endpoints=(GROWN,))))
+    assert isinstance(kept, Rest), kept
+    changed = plan.next_step(settled_project(reached(own, admitted=False, generation=2, endpoints=(GROWN,))))
+    assert isinstance(changed, UpdateEndpoint)
+    assert changed.compute.max_cu == 4
+
+
+def test_what_waits_is_told_once_the_rollout_is_there() -> None:
+    tier = {"rollout": {"compute": "WhenIdle"}}
+    rest = plan.next_step(settled_project(reached(admitted=True, tier=tier)))
+    assert isinstance(rest, Rest)
+    assert "idle" in rest.message
+    before = plan.next_step(reached(admitted=False, tier=tier))
+    assert isinstance(before, Rest)
+    assert "idle" not in before.message

@@ -37,7 +37,6 @@ class Refusal:
 
 class _RefusedError(Exception):
     def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(message)
         self.refusal = Refusal(reason, message)
 
 

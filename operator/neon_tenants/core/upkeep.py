@@ -136,12 +136,10 @@ def _changing(observed: Observed) -> Reason:
 def _not_taken(observed: Observed) -> frozenset[str]:
     """Settings that Neon did not take when this tier was applied: asking again would never end."""
     applied, tier = observed.tenant.status.tier, observed.tier
-    noted = (
-        applied is not None
-        and tier is not None
-        and (applied.name, applied.generation) == (tier.name, tier.generation)
-    )
-    return observed.knowledge.not_taken | (frozenset(applied.not_taken) if noted and applied else frozenset())
+    not_taken = observed.knowledge.not_taken
+    if applied is None or tier is None or (applied.name, applied.generation) != (tier.name, tier.generation):
+        return not_taken
+    return not_taken | frozenset(applied.not_taken)
 
 
 def _limits(observed: Observed, project: Project, limits: Limits | Refusal | None) -> Step | None:
