@@ -324,6 +324,7 @@ async def test_a_project_that_somebody_deleted_before_lets_its_resource_go(uncon
 @pytest.mark.proves("F24", "I1")
 async def test_a_deleted_project_that_is_still_listed_holds_its_resource(unconnected: Scene) -> None:
     await deleted(unconnected)
+    unconnected.neon.clock.advance(60)  # older than the lag: else no list shows it at all
     unconnected.neon.knobs.list_lag = 3
     await unconnected.cluster.delete("TenantDatabase", "acme")
     await until_nothing_is_left(unconnected)
