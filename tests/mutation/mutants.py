@@ -60,8 +60,8 @@ GATED: Final = (
     "neon_tenants.neon.errors",
     "neon_tenants.kube.errors",
 )
-"""The protocol and the classification of errors: what `make mutants` judges. The survivors of the other
-modules are not listed yet."""
+"""The protocol and the classification of errors: what `make mutants` judges. The survivors of the others are
+not listed yet."""
 
 Operator = tuple[type, Callable[[Any], Iterable[cst.CSTNode]]]
 

@@ -134,7 +134,7 @@ def test_a_size_that_waits_is_no_drift() -> None:
 
 def test_a_size_that_waited_and_stands_by_now_is_not_asked_for() -> None:
     waiting = a.status(tier=AppliedTier(name="free", generation=1, waiting=["maxCU"]))
-    world = held(tenant=a.tenant(status=waiting), endpoints=(a.endpoint(),), **REPORT)
+    world = held(tenant=a.tenant(status=waiting), endpoints=(a.endpoint(idle=True),), **REPORT)
     assert isinstance(plan.next_step(world), Rest)
 
 

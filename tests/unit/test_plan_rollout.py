@@ -119,7 +119,7 @@ def test_what_waited_is_no_drift_when_it_is_done() -> None:
     assert applied(replace(waits(), endpoints=sized)) == AppliedTier(name="free", generation=2)
 
 
-GROWN = a.endpoint(compute=ComputeSettings(0.25, 1, 300))
+GROWN = a.endpoint(compute=ComputeSettings(0.25, 1, 300), idle=True)
 """A compute of neither the tier's size nor the project's default."""
 
 
@@ -150,3 +150,14 @@ def test_what_waits_is_told_once_the_rollout_is_there() -> None:
     before = plan.next_step(reached(admitted=False, tier=tier))
     assert isinstance(before, Rest)
     assert "idle" not in before.message
+
+
+def test_what_waits_is_not_told_before_the_rollout_nor_is_it_drift() -> None:
+    quota = {"overrides": {"quota": {"storagePerBranch": "1Gi"}}}
+    busy = (replace(GROWN, idle=False),)
+    before = plan.next_step(settled_project(reached(quota, admitted=False, generation=2, endpoints=busy)))
+    assert isinstance(before, Rest)
+    assert "idle" not in before.message
+    there = plan.next_step(settled_project(reached(admitted=True, tier={"rollout": {"compute": "WhenIdle"}})))
+    assert isinstance(there, Rest)
+    assert there.drift == ()

@@ -119,6 +119,10 @@ STEPS: dict[str, tuple[Observed, Step]] = {
         deleted(RETAIN, lookup=a.lookup(a.project())),
         RenameProject("cool-project-1", a.MARKER.released_name),
     ),
+    "9 a retained project under another name is renamed to nobody's, by its certificate": (
+        deleted(RETAIN, lookup=a.lookup(RENAMED), certificates={"cool-project-1": a.certificate()}),
+        RenameProject("cool-project-1", a.MARKER.released_name),
+    ),
     "4 the brake does not hold what deletes nothing": (
         deleted(RETAIN, brake="Too many.", lookup=a.lookup(a.project())),
         RenameProject("cool-project-1", a.MARKER.released_name),
