@@ -7,5 +7,5 @@
     run         all of it: `make mutants`
     survivors   the changes that no test needs to notice, each with its reason
 
-docs/decisions/0035-mutants-in-forks.md says why this is not mutmut's own runner.
+docs/decisions/0036-mutants-in-forks.md says why this is not mutmut's own runner.
 """
