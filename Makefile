@@ -32,7 +32,8 @@ test: $(READY) ## all tests, on a real control plane and a real PostgreSQL
 	$(BIN)/neon-sandbox prepare
 	PYTHONPATH=tests $(BIN)/python -m toolbox
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -q tests/unit
+	$(BIN)/coverage run -m pytest -q -n $(WORKERS) tests/unit
+	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile -m "not long" --ignore tests/unit tests
 

@@ -7,7 +7,7 @@ import pytest
 from neon_tenants.api.conditions import Reason
 from neon_tenants.core.failure import Done
 from neon_tenants.kube import errors as kube_errors
-from neon_tenants.neon.errors import MAX_TEXT, Answer, NotFoundError, refused, tidy
+from neon_tenants.neon.errors import MAX_TEXT, Answer, NotFoundError, refused, tidy, unreachable
 
 
 def answer(status: int, code: str | None = "", message: str = "", retry_after: float | None = None) -> Answer:
@@ -62,6 +62,12 @@ def test_a_failure_says_what_happened(found: Answer, done: Done, reason: Reason,
     error = refused(found, "create a project")
     assert error.failure.message
     assert str(error) == error.failure.message
+
+
+def test_silence_has_no_status_and_asks_for_no_pause() -> None:
+    error = unreachable("Neon did not answer.", Done.MAYBE)
+    assert (error.status, error.failure.retry_after) == (None, None)
+    assert (error.failure.done, error.failure.reason) == (Done.MAYBE, Reason.NEON_UNREACHABLE)
 
 
 def test_neons_own_words_are_shown_where_they_help() -> None:

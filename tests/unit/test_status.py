@@ -153,6 +153,10 @@ def test_what_neon_did_not_take_is_noted() -> None:
     assert tier.not_taken == ["suspendAfter"]
     again = a.bound(tenant=a.tenant(status=told(world, FINE)))
     assert told(again, FINE).tier == tier
+    more = replace(again, knowledge=Knowledge(operations=(), not_taken=frozenset({"minCU"})))
+    both = told(more, FINE).tier
+    assert both is not None
+    assert both.not_taken == ["minCU", "suspendAfter"]
 
 
 def test_a_refusing_tier_is_not_noted_as_applied() -> None:
