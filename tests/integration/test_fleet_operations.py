@@ -225,6 +225,22 @@ async def test_a_deleted_project_comes_back_to_its_resource(running: Scene) -> N
     assert await query(before["uri"], "SELECT id FROM kept") == 7
 
 
+async def test_a_project_that_came_back_before_it_was_undeleted_is_noticed_at_once(
+    unconnected: Scene,
+) -> None:
+    """So it is, too, where the answer to the operation's own request was lost."""
+    await unconnected.start_operator()
+    await unconnected.create()
+    project = (await unconnected.cluster.until_ready())["status"]["projectId"]
+    await unconnected.console("DELETE", f"/projects/{project}")
+    await unconnected.annotate(reconcile_requested_at="the project was deleted")
+    await unconnected.cluster.until_reason("ProjectMissing")
+    await unconnected.console("POST", f"/projects/{project}/recover")
+    done = await unconnected.operate("undelete", "Undelete", f"{unconnected.namespace}/acme")
+    assert done["status"]["counts"]["skipped"] == 1
+    assert (await unconnected.cluster.until_ready())["status"]["projectId"] == project
+
+
 async def test_a_deleted_resource_that_was_made_again_gets_its_database_back(unconnected: Scene) -> None:
     await unconnected.start_operator()
     await unconnected.create()

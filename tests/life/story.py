@@ -34,6 +34,7 @@ HARM: Final = (
     "wipe status",
     "wipe annotations",
     "remove finalizer",
+    "force deletion",
     "restore",
     "console rename",
     "console delete",
@@ -99,9 +100,10 @@ def stories(longest: int) -> st.SearchStrategy[Story]:
     create = [Act(what, name) for name in NAMES for what in CREATES]
     usual = [Act(what, name) for what in (*USUAL, *USUAL, *EDITS) for name in NAMES]
     harm = [Act(what, name) for what in (*HARM, *HARM) for name in NAMES]
+    ends = [Act(what, name) for what in ("delete", "force deletion") for name in NAMES]
     phrases = st.builds(
         lambda act, settles: (act, Act("settle", act.name)) if settles and act.name else (act,),
-        st.sampled_from([*create, *usual, *harm, *[Act(CRASH)] * 6]),
+        st.sampled_from([*create, *usual, *harm, *ends * 6, *[Act(CRASH)] * 6]),
         st.booleans(),
     )
     return st.builds(

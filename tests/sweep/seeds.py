@@ -73,4 +73,7 @@ class Mixed:
             # The operator waits 30 s for the API server, and 70 s for a watch. The sweep waits for the
             # first at each write; here it would be waited for time and again.
             return Mode.NEVER_ARRIVES
+        if mode in (Mode.CONFLICT, Mode.GONE) and request.wire == "neon" and not request.is_write:
+            # Neon never says so to a read; an administrator's operation would rightly end with it.
+            return Mode.UNAVAILABLE
         return mode

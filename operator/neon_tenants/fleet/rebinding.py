@@ -83,7 +83,7 @@ class Rebinding:
         candidates = [p for p in place.living if p.id != place.own and await self._is_of(place, p.id)]
         choice = await self._choose(place, candidates, "earlier")
         if isinstance(choice, End):
-            return choice
+            return self._without_choice(place, choice)
         if asked.spec.dry_run:
             return core.done(f"The project {choice.id} would be bound.")
         return await self._bind(place, choice.id)
@@ -103,9 +103,7 @@ class Rebinding:
         named = next((p for p in place.living if p.id == place.target.project_id and p.id != place.own), None)
         choice = named or await self._choose(place, found, "deleted")
         if isinstance(choice, End):
-            # A try before may have recovered it, and nobody have told the tenant, which rests.
-            self._queue.add(place.target.key, Lane.REPAIR)
-            return choice
+            return self._without_choice(place, choice)
         if asked.spec.dry_run:
             return core.done(f"The project {choice.id} would be recovered and bound.")
         if named is None:
@@ -141,6 +139,11 @@ class Rebinding:
         living = await self._alive.in_place(marker, newer_than=self._clock())
         exact = next((project.id for project in living if project.name == marker.project_name), None)
         return _Place(parsed, tenant, marker, recorded or exact, living)
+
+    def _without_choice(self, place: _Place, end: End) -> End:
+        """Nothing is to be bound: but it may have come back since the resource was last looked at."""
+        self._queue.add(place.target.key, Lane.REPAIR)
+        return end
 
     async def _choose(self, place: _Place, candidates: Sequence[Project], what: str) -> core.Choice:
         own = place.own_project
