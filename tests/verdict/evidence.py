@@ -83,7 +83,10 @@ def read(folder: Path, namespace: str | None) -> Evidence:
 def _bytes(path: Path, begin: int = 0, *, missing: bytes | None = None) -> bytes:
     try:
         with path.open("rb") as file:
-            file.seek(begin)
+            if begin:
+                # A line may have been half written when the run began: it was before.
+                file.seek(begin - 1)
+                file.readline()
             return file.read()
     except FileNotFoundError:
         if missing is None:

@@ -67,7 +67,10 @@ def read(log: Path, start: int = 0) -> Iterator[Request]:
     if not log.exists():
         return
     with log.open("rb") as file:
-        file.seek(start)
+        if start:
+            # A line may have been half written where somebody took the size: it was before.
+            file.seek(start - 1)
+            file.readline()
         for line in file:
             if line.endswith(b"\n"):  # otherwise it is still being written
                 yield _request(json.loads(line))
