@@ -89,6 +89,9 @@ async def _carried_out(site: Site, command: str) -> tuple[int, str]:
         else:
             child = await Child.start(command, ["/bin/sh", "-c", command], log=log, env=env, cwd=checkout)
         try:
-            return await child.wait(), log.read_text()
+            status, said = await child.wait(), log.read_text()
+            if words[0] == warm.PROGRAM:
+                canaries.note(f"what {command} said", said)
+            return status, said
         finally:
             await child.stop()

@@ -104,6 +104,13 @@ class Scene:
 
         `before` names a module of the tests that breaks something in it first.
         """
+        return await self._start(functools.partial(warm.start, before=before), changes)
+
+    async def start_cold(self, **changes: str) -> Child:
+        """The same as users do it. One that is forked warm has its environment in no file of /proc."""
+        return await self._start(Child.start, changes)
+
+    async def _start(self, start: installation.Start, changes: Mapping[str, str]) -> Child:
         settings = self.settings(**changes)
         self.namespaces |= {place for place in settings["watch_namespaces"].split(",") if place}
         child = await self._stack.enter_async_context(
@@ -112,7 +119,7 @@ class Scene:
                 kubeconfig=self.kubeconfig,
                 settings=settings,
                 name=f"operator-{len(self.operators)}",
-                start=functools.partial(warm.start, before=before),
+                start=start,
             )
         )
         self.operators.append(child)
@@ -318,10 +325,12 @@ async def playing(
     folder: Path,
     *,
     shared: Shared | None = None,
+    scanned: bool = True,
 ) -> AsyncIterator[Scene]:
     """A fresh scene; at its end nothing secret may have been seen anywhere.
 
-    With `shared` it is that of another cluster of the same account.
+    With `shared` it is that of another cluster of the same account. `scanned` is false where the operator is
+    broken, and the test itself says what must be seen of it.
     """
     prefix = f"t{next(_counter)}-{uuid.uuid4().hex[:5]}"
     async with AsyncExitStack() as stack:
@@ -344,7 +353,8 @@ async def playing(
         scene.key_file.write_text(neon.api_key)
         stack.push_async_callback(scene.stop_operators)
         yield scene
-        await canaries.scan(scene)
+        if scanned:
+            await canaries.scan(scene)
         await scene.stop_operators()
         for name in scene.tiers.values():
             if await cluster.get("DatabaseTier", name):

@@ -71,7 +71,8 @@ async def told(
     variant: Variant, module: str | None, folder: Path, plane: ControlPlane, postgres: PostgresServer
 ) -> Verdict:
     """The verdict on the story, with the operator that ships where no module breaks it."""
-    async with playing(plane, postgres if variant.logins else None, folder) as scene:
+    database = postgres if variant.logins else None
+    async with playing(plane, database, folder, scanned=module is None) as scene:
         await scene.create_tier("free")
         await variant.story(Telling(scene, module))
         await scene.stop_operators()
