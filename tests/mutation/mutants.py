@@ -55,12 +55,22 @@ GATED: Final = (
             "plan",
             "identity",
             "marker",
+            "rollout",
+            "tier_status",
+            "preview",
+            "tally",
+            "resize",
+            "sequel",
+            "again",
+            "timestamp",
+            "note",
+            "key",
         )
     ),
     "neon_tenants.neon.errors",
     "neon_tenants.kube.errors",
 )
-"""The protocol and the classification of errors: what `make mutants` judges. The survivors of the others are
+"""The protocol, the rollout of a tier and the classification of errors: what `make mutants` judges. The survivors of the others are
 not listed yet."""
 
 Operator = tuple[type, Callable[[Any], Iterable[cst.CSTNode]]]
