@@ -70,7 +70,7 @@ GATED: Final = (
     "neon_tenants.neon.errors",
     "neon_tenants.kube.errors",
 )
-"""The protocol, the rollout of a tier and the classification of errors: what `make mutants` judges. The survivors of the others are
+"""The protocol and the classification of errors: what `make mutants` judges. The survivors of the others are
 not listed yet."""
 
 Operator = tuple[type, Callable[[Any], Iterable[cst.CSTNode]]]

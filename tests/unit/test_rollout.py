@@ -134,7 +134,9 @@ def test_2_nobody_gets_it_before_somebody_looked_whom_it_harms(before: RolloutSt
 
 
 def test_2_what_was_confirmed_or_is_done_needs_no_look_at_harm() -> None:
-    assert decide(crowd(), status(confirmed=2), harmed=None).status.phase is RolloutPhase.CANARY
+    confirmed = decide(crowd(), status(confirmed=2), harmed=None)
+    assert not confirmed.is_blind
+    assert len(confirmed.to_do) == 2
     needed = [rollout.is_survey_needed(s) for s in (status(), status(confirmed=2), status(RolloutPhase.DONE))]
     assert needed == [True, False, False]
 
