@@ -41,6 +41,10 @@ TESTS: Final = tuple(
         "difference",
         "drift",
         "usage",
+        "rollout",
+        "tier_status",
+        "metrics",
+        "timestamp",
     )
 )
 """The tables of the plan and its parts. The tests of properties would notice more, and take minutes more."""

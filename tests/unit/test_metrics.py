@@ -25,6 +25,11 @@ def test_tenants_are_counted_by_tier_state_and_condition() -> None:
     assert found.conditions["pro", "Stalled"] == 1
 
 
+def test_tenants_of_one_tier_that_are_not_alike_count_together_where_they_share_a_condition() -> None:
+    near = replace(RECORD, conditions=RECORD.conditions | {"QuotaNear"})
+    assert tally([RECORD, near], ["free"]).conditions["free", "Available"] == 2
+
+
 def test_a_tier_that_there_is_not_is_not_named() -> None:
     """Who may write a TenantDatabase may name any tier, and would make a series for each."""
     found = tally([replace(RECORD, tier=f"made-up-{n}") for n in range(1000)], ["free"])

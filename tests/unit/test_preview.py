@@ -14,7 +14,7 @@ from neon_tenants.api.tenant_database import Meter, Usage
 from neon_tenants.cli.preview import manifest, row, summary
 from neon_tenants.core.difference import Difference
 from neon_tenants.core.key import Key
-from neon_tenants.core.preview import TenantPreview, preview
+from neon_tenants.core.preview import Preview, TenantPreview, preview
 from neon_tenants.core.record import Record
 from neon_tenants.fleet.preview import Previews
 from neon_tenants.neon.inventory import Listing
@@ -52,11 +52,24 @@ def test_what_is_taken_is_told() -> None:
 
 def test_a_refusal_and_who_would_not_change_are_told() -> None:
     refused = record("greedy", overrides=Overrides.model_validate({"compute": {"maxCU": 4}}))
-    others = [record(), record("gone", project_id="other-1"), record("new", project_id=None)]
-    found = preview(a.tier(), [refused, *others, record("bye", deleting=True)], PROJECTS)
+    same = [record(), record("like")]
+    unknown = [record("gone", project_id="other-1"), record("new", project_id=None)]
+    found = preview(a.tier(), [record("bye", deleting=True), refused, *same, *unknown], PROJECTS)
     assert [tenant.key.name for tenant in found.tenants] == ["greedy"]
     assert found.tenants[0].refusal
-    assert (found.unchanged, found.unknown, found.requests) == (1, 2, 0)
+    assert (found.unchanged, found.unknown, found.requests) == (2, 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("tenant", "needed"),
+    [
+        (TenantPreview(Key("tenants", "a"), over=("writtenData",)), True),
+        (TenantPreview(Key("tenants", "a"), shorter_history=True), True),
+        (TenantPreview(Key("tenants", "a"), refusal="too much"), False),
+    ],
+)
+def test_a_person_confirms_what_takes_something(tenant: TenantPreview, needed: bool) -> None:
+    assert Preview((tenant,), unchanged=0, unknown=0, requests=0).needs_confirmation is needed
 
 
 def previews(*records: Record) -> Previews:

@@ -42,6 +42,11 @@ ROWS: dict[str, tuple[Observed, Endpoint, frozenset[str]]] = {
     ),
     "5 a person's own size": (pending(OWN_SIZE, generation=2), a.endpoint(), frozenset()),
     "6 a person's own size of before": (pending(OWN_SIZE), a.endpoint(), frozenset({MAX_CU})),
+    "6 a person's own of something else": (
+        pending({"overrides": {"quota": {"writtenData": "1Gi"}}}, generation=2),
+        a.endpoint(),
+        frozenset({MAX_CU}),
+    ),
     "6 a rollout": (pending(tier={"rollout": {"compute": "WhenIdle"}}), a.endpoint(), frozenset({MAX_CU})),
     "6 a rollout that waits": (pending(status={"tier": WAITING}), a.endpoint(), frozenset({MAX_CU})),
 }

@@ -16,6 +16,7 @@ from neon_tenants.core.entitlement import Tier
 from neon_tenants.core.key import Key
 from neon_tenants.core.record import Record
 from neon_tenants.core.rollout import Census, Decision, Standing
+from neon_tenants.core.timestamp import seconds
 
 STARTED = "2026-01-01T12:00:00Z"
 BEFORE = "2026-01-01T11:00:00Z"
@@ -60,6 +61,7 @@ STANDINGS: dict[str, tuple[Record, Standing]] = {
     "5 not Ready before": (record(sick_since=BEFORE), Standing.SICK),
     "6 stalled since": (record(**FAILED), Standing.FAILED),
     "7 works on it": (record(sick_since=AFTER, stalled=False), Standing.TO_COME),
+    "7 not Ready since the moment it began": (record(sick_since=STARTED, stalled=False), Standing.TO_COME),
     "7 has the generation before": (record(), Standing.TO_COME),
     "7 has one of a tier that was made again": (record(generation=9), Standing.TO_COME),
 }
@@ -97,6 +99,10 @@ def keys(records: Iterable[Record]) -> frozenset[Key]:
     return frozenset(r.key for r in records)
 
 
+def keys_in_order(records: Iterable[Record]) -> tuple[Key, ...]:
+    return tuple(r.key for r in records)
+
+
 DONE = {"generation": 2}
 PAUSED = RolloutPhase.PAUSED
 
@@ -105,6 +111,11 @@ def test_1_done_where_all_have_it() -> None:
     decision = decide(crowd(3, generation=2), status())
     assert (decision.status.phase, decision.everyone, decision.to_do) == (RolloutPhase.DONE, True, ())
     assert (decision.status.updated, decision.status.total) == (3, 3)
+
+
+def test_1_done_without_a_look_at_harm_where_all_have_it_who_are_not_on_their_way_out() -> None:
+    decision = decide([*crowd(3, generation=2), record("bye", deleting=True)], status(), harmed=None)
+    assert (decision.status.phase, decision.status.total) == (RolloutPhase.DONE, 3)
 
 
 def test_1_done_once_is_done_and_late_ones_get_it_at_once() -> None:
@@ -120,6 +131,14 @@ def test_2_nobody_gets_it_before_somebody_looked_whom_it_harms(before: RolloutSt
     assert decision.is_blind
     assert decision.status.phase is before.phase
     assert not any(decision.admits(r.key) for r in crowd())
+
+
+def test_2_what_was_confirmed_or_is_done_needs_no_look_at_harm() -> None:
+    confirmed = decide(crowd(), status(confirmed=2), harmed=None)
+    assert not confirmed.is_blind
+    assert len(confirmed.to_do) == 2
+    needed = [rollout.is_survey_needed(s) for s in (status(), status(confirmed=2), status(RolloutPhase.DONE))]
+    assert needed == [True, False, False]
 
 
 def test_3_nobody_gets_what_harms_somebody_before_it_is_confirmed() -> None:
@@ -151,7 +170,9 @@ def test_6_the_canaries_come_first() -> None:
     assert [decision.admits(r.key) for r in tenants[:3]] == [True, True, False]
 
 
-@pytest.mark.parametrize(("percent", "count", "canaries"), [(0, 20, 1), (1, 20, 1), (10, 11, 2), (100, 5, 5)])
+@pytest.mark.parametrize(
+    ("percent", "count", "canaries"), [(0, 20, 1), (1, 20, 1), (1, 101, 2), (10, 11, 2), (100, 5, 5)]
+)
 def test_6_at_least_one_canary_and_a_share_rounded_up(percent: int, count: int, canaries: int) -> None:
     assert len(decide(crowd(count), status(), canaryPercent=percent).to_do) == canaries
 
@@ -172,6 +193,17 @@ def test_6_without_a_word_of_the_tier_it_is_one_percent_and_five_failures() -> N
 def test_6_tenants_made_since_are_no_canaries() -> None:
     tenants = crowd(but={0: {**DONE, "created": 4e9}, 1: {**DONE, "created": 4e9}})
     assert decide(tenants, status()).to_do == (tenants[2].key, tenants[3].key)
+
+
+def test_6_a_tenant_made_when_it_began_is_a_canary() -> None:
+    tenants = crowd(but={0: {"created": seconds(STARTED)}})
+    assert decide(tenants, status()).to_do == keys_in_order(tenants[:2])
+
+
+def test_6_a_canary_that_waits_is_looked_at_while_others_are_to_come() -> None:
+    tenants = crowd(but={0: {**DONE, "waiting": ["maxCU"]}})
+    decision = decide(tenants, status())
+    assert (decision.to_do, decision.waiting) == (keys_in_order(tenants[1:2]), (tenants[0].key,))
 
 
 def test_6_nobody_waits_for_a_canary_that_waits_or_is_sick_or_paused_or_forgiven() -> None:
@@ -202,9 +234,16 @@ def test_9_then_everyone_gets_it_the_sick_ones_too() -> None:
     tenants = crowd(but={0: DONE, 1: DONE, 2: {"sick_since": BEFORE}, 3: {**DONE, "waiting": ["maxCU"]}})
     decision = decide(tenants, status())
     assert (decision.status.phase, decision.everyone) == (RolloutPhase.ROLLING, True)
-    assert frozenset(decision.to_do) == keys([tenants[2], *tenants[4:]])
+    assert decision.to_do == keys_in_order([tenants[2], *tenants[4:]])
+    assert all(decision.admits(r.key) for r in tenants)
     assert decision.waiting == (tenants[3].key,)
     assert (decision.status.updated, decision.status.waiting, decision.status.total) == (2, 1, 20)
+
+
+@pytest.mark.parametrize("left", [{}, FAILED, {**DONE, "waiting": ["maxCU"]}])
+def test_9_it_is_not_done_while_one_lacks_it_or_failed_or_waits(left: dict[str, Any]) -> None:
+    tenants = crowd(3, but={0: DONE, 1: DONE, 2: left})
+    assert decide(tenants, status(RolloutPhase.ROLLING)).status.phase is RolloutPhase.ROLLING
 
 
 def test_9_it_is_done_when_only_sick_and_paused_ones_lack_it() -> None:
@@ -224,7 +263,7 @@ def test_the_order_is_the_same_after_a_restart_and_another_for_another_generatio
 def test_a_rollout_goes_on_after_a_restart_and_is_replaced_by_the_next_change() -> None:
     its = tier()
     begun = rollout.begun(its, AFTER)
-    assert (begun.generation, begun.phase, begun.started) == (2, RolloutPhase.CANARY, AFTER)
+    assert begun == status(RolloutPhase.CANARY, started=AFTER)
     told = Tier(its.name, 2, its.spec, DatabaseTierStatus(rollout=status(RolloutPhase.ROLLING, confirmed=2)))
     assert rollout.begun(told, AFTER) == told.status.rollout
     next_one = Tier(its.name, 3, its.spec, told.status)
@@ -249,6 +288,12 @@ def test_a_person_lets_it_go_on(
 ) -> None:
     after = rollout.heard(before, tier(annotation=said))
     assert (after.confirmed, after.forgiven) == (confirmed, forgiven)
+
+
+@pytest.mark.parametrize("said", ["2", "2-2", "2-3"])
+def test_a_word_that_was_heard_before_does_not_let_it_go_on_again(said: str) -> None:
+    before = status(PAUSED, paused_reason="TooManyFailures", failed=6, confirmed=2, forgiven=3)
+    assert rollout.heard(before, tier(annotation=said)) == before
 
 
 @pytest.mark.parametrize(

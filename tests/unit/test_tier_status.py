@@ -74,7 +74,8 @@ STORIES: dict[str, tuple[RolloutStatus, dict[str, tuple[str, str]], str]] = {
 def test_a_rollout_is_told(now: RolloutStatus, expected: dict[str, tuple[str, str]], words: str) -> None:
     told = tell(now, historyRetention=4, writtenData=1)
     assert conditions(told) == expected
-    assert words in told.conditions[0].message
+    assert told.conditions[0].message.endswith(words)
+    assert {c.observed_generation for c in told.conditions} == {2}
     assert (told.observed_generation, told.tenants, told.rollout) == (2, 10, now)
 
 
@@ -129,7 +130,8 @@ def test_a_status_is_worth_an_event(
     before: RolloutStatus | None, now: RolloutStatus, reason: Reason | None
 ) -> None:
     tier = Tier("pro", 2, a.tier_spec(), DatabaseTierStatus(rollout=before))
-    event = tier_status.event(tier, tell(now))
+    told = tell(now)
+    event = tier_status.event(tier, told)
     assert (event.reason if event else None) is reason
     if event is not None:
-        assert event.warning is (now.phase is PAUSED)
+        assert (event.warning, event.message) == (now.phase is PAUSED, told.conditions[0].message)
