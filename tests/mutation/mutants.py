@@ -55,6 +55,9 @@ GATED: Final = (
             "plan",
             "identity",
             "marker",
+            "quota",
+            "health",
+            "form",
         )
     ),
     "neon_tenants.neon.errors",

@@ -41,6 +41,10 @@ TESTS: Final = tuple(
         "difference",
         "drift",
         "usage",
+        "consumption",
+        "overview",
+        "health",
+        "form",
     )
 )
 """The tables of the plan and its parts. The tests of properties would notice more, and take minutes more."""
