@@ -65,6 +65,9 @@ GATED: Final = (
             "timestamp",
             "note",
             "key",
+            "quota",
+            "health",
+            "form",
         )
     ),
     "neon_tenants.neon.errors",

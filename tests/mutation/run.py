@@ -45,6 +45,10 @@ TESTS: Final = tuple(
         "tier_status",
         "metrics",
         "timestamp",
+        "consumption",
+        "overview",
+        "health",
+        "form",
     )
 )
 """The tables of the plan and its parts. The tests of properties would notice more, and take minutes more."""

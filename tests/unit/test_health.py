@@ -17,6 +17,7 @@ READY: dict[str, tuple[dict[str, Any], str | None]] = {
     "no CRDs": ({"installed": False, "unlisted": ("tenantdatabases",), "heard_ago": SILENT}, "CRDs"),
     "still listing": ({"unlisted": ("tenantdatabases", "databasetiers")}, "tenantdatabases, databasetiers"),
     "the API server is away": ({"heard_ago": SILENT}, "not answered"),
+    "heard at the last moment": ({"heard_ago": WATCH_LIMIT}, None),
     "workers are stuck": ({"waiting": 1, "moved_ago": STUCK}, None),
 }
 
@@ -24,6 +25,7 @@ ALIVE: dict[str, tuple[dict[str, Any], str | None]] = {
     "all is well": ({}, None),
     "no CRDs": ({"installed": False, "unlisted": ("x",), "heard_ago": SILENT, "tried_ago": SILENT}, None),
     "the API server is away": ({"heard_ago": SILENT}, None),
+    "asked at the last moment": ({"tried_ago": WATCH_LIMIT}, None),
     "the watch is stuck": ({"heard_ago": SILENT, "tried_ago": SILENT}, "not asked"),
     "nothing to do": ({"moved_ago": STUCK}, None),
     "work waits a little": ({"waiting": 7, "moved_ago": STUCK_LIMIT}, None),
