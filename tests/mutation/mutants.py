@@ -55,6 +55,7 @@ GATED: Final = (
             "plan",
             "identity",
             "marker",
+            "knowledge",
         )
     ),
     "neon_tenants.neon.errors",

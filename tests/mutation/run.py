@@ -41,6 +41,8 @@ TESTS: Final = tuple(
         "difference",
         "drift",
         "usage",
+        "staff",
+        "knowledge",
     )
 )
 """The tables of the plan and its parts. The tests of properties would notice more, and take minutes more."""
