@@ -68,6 +68,7 @@ GATED: Final = (
             "quota",
             "health",
             "form",
+            "knowledge",
         )
     ),
     "neon_tenants.neon.errors",

@@ -49,6 +49,8 @@ TESTS: Final = tuple(
         "overview",
         "health",
         "form",
+        "staff",
+        "knowledge",
     )
 )
 """The tables of the plan and its parts. The tests of properties would notice more, and take minutes more."""

@@ -50,6 +50,7 @@ def test_the_lower_lanes_find_workers_whoever_waits_above() -> None:
     staff = Staff(32)
     assert started(staff, Lane.CREATE) == 28
     assert started(staff, Lane.CHANGE) == 0
+    assert started(staff, Lane.DELETE) == 0
     assert started(staff, Lane.SWEEP) == 4
     staff.finish(Lane.SWEEP)
     assert started(staff, Lane.CREATE) == 0
@@ -76,3 +77,15 @@ def test_a_crowd_finds_workers_however_many_namespaces_come_alone() -> None:
 def test_with_few_workers_creates_may_occupy_all_and_each_lane_one(workers: int) -> None:
     assert started(Staff(workers), Lane.CREATE, crowd=True) == workers
     assert all(started(Staff(workers), lane) >= 1 for lane in Lane)
+
+
+@pytest.mark.parametrize(("workers", "most"), [(3, 1), (10, 2)])
+def test_a_part_of_a_worker_is_none_but_each_lane_has_one(workers: int, most: int) -> None:
+    assert started(Staff(workers), Lane.SWEEP) == most
+
+
+def test_deletes_of_a_crowd_count_among_those_of_crowds() -> None:
+    staff = Staff(32)
+    assert started(staff, Lane.DELETE, crowd=True) == 24
+    assert started(staff, Lane.CREATE, crowd=True) == 0
+    assert started(staff, Lane.CREATE) == 4
