@@ -74,8 +74,8 @@ GATED: Final = (
     "neon_tenants.neon.errors",
     "neon_tenants.kube.errors",
 )
-"""The protocol and the classification of errors: what `make mutants` judges. The survivors of the others are
-not listed yet."""
+"""What `make mutants` judges: the protocol, the classification of errors, and whatever else of the core has
+its survivors listed. Those of the others are not listed yet."""
 
 Operator = tuple[type, Callable[[Any], Iterable[cst.CSTNode]]]
 
