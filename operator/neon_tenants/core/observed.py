@@ -168,6 +168,18 @@ class Observed:
     """Projects that this pass has deleted or released. A list that lags behind may still show them."""
 
     @property
+    def not_taken(self) -> frozenset[str]:
+        """Settings that Neon did not take when this tier was applied: asking again would never end."""
+        applied, tier = self.tenant.status.tier, self.tier
+        if (
+            applied is None
+            or tier is None
+            or (applied.name, applied.generation) != (tier.name, tier.generation)
+        ):
+            return self.knowledge.not_taken
+        return self.knowledge.not_taken | frozenset(applied.not_taken)
+
+    @property
     def marker(self) -> Marker:
         """The name that makes a project ours."""
         return Marker(self.cluster, self.tenant.namespace, self.tenant.name, self.tenant.uid)

@@ -161,10 +161,7 @@ def _applied(observed: Observed) -> dict[str, object]:
     tier = observed.tier
     limits = entitled(observed)
     if tier is not None and isinstance(limits, Limits):
-        old = observed.tenant.status.tier
-        not_taken = observed.knowledge.not_taken
-        if old is not None and (old.name, old.generation) == (tier.name, tier.generation):
-            not_taken |= frozenset(old.not_taken)
+        not_taken = observed.not_taken
         applied["tier"] = AppliedTier(
             name=tier.name,
             generation=tier.generation,

@@ -133,24 +133,15 @@ def _changing(observed: Observed) -> Reason:
     return Reason.RESUMING if resuming else Reason.UPDATING
 
 
-def _not_taken(observed: Observed) -> frozenset[str]:
-    """Settings that Neon did not take when this tier was applied: asking again would never end."""
-    applied, tier = observed.tenant.status.tier, observed.tier
-    not_taken = observed.knowledge.not_taken
-    if applied is None or tier is None or (applied.name, applied.generation) != (tier.name, tier.generation):
-        return not_taken
-    return not_taken | frozenset(applied.not_taken)
-
-
 def _limits(observed: Observed, project: Project, limits: Limits | Refusal | None) -> Step | None:
     if not isinstance(limits, Limits):
         return None  # what is applied stays
     if project.partial and not observed.settled:
         return ReadProject(project.id)
-    differing = project_differences(limits, project) - _not_taken(observed)
+    differing = project_differences(limits, project) - observed.not_taken
     if not differing or _only_reports(observed):
         return None
-    drift = of_project(limits, project, _not_taken(observed)) if observed.held else ()
+    drift = of_project(limits, project, observed.not_taken) if observed.held else ()
     return UpdateProject(project.id, limits, differing, drift)
 
 
@@ -176,14 +167,14 @@ def _endpoint(
     overridden = observed.tenant.spec.overrides is not None and observed.tenant.spec.overrides.compute
     own = observed.admitted or overridden
     wanted = limits.compute if isinstance(limits, Limits) and own else endpoint.compute
-    differing = compute_differences(wanted, endpoint.compute) - _not_taken(observed)
+    differing = compute_differences(wanted, endpoint.compute) - observed.not_taken
     if _only_reports(observed):
         differing &= observed.owed
     differing -= waits(observed, endpoint, differing)
     disabled = observed.tenant.suspended if endpoint.disabled != observed.tenant.suspended else None
     if not differing and disabled is None:
         return None
-    past_us = _not_taken(observed) | observed.owed
+    past_us = observed.not_taken | observed.owed
     drift = of_endpoint(wanted, endpoint, past_us) if differing and observed.held else ()
     return UpdateEndpoint(project.id, endpoint.id, wanted, differing, disabled, drift)
 
@@ -226,7 +217,7 @@ def _with_drift(observed: Observed, bound: Bound, limits: Limits | Refusal | Non
     verdict = _verdict(observed, bound, limits)
     if not verdict.ready or not isinstance(limits, Limits) or not _only_reports(observed):
         return verdict
-    not_taken = _not_taken(observed)
+    not_taken = observed.not_taken
     endpoints = (
         of_endpoint(limits.compute, endpoint, not_taken | observed.owed)
         for endpoint in observed.endpoints or ()
