@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import select
 import signal
 import sys
 import time
@@ -52,6 +53,8 @@ class _Child(Generic[T]):
     subject: T
     deadline: float
     report: Path
+    end: int
+    """The end of a pipe that nobody else holds: it can be read when the child has ended."""
 
 
 def run(jobs: Iterator[Job[T]], workers: int, folder: Path) -> Iterator[tuple[T, Outcome]]:
@@ -74,18 +77,25 @@ def run(jobs: Iterator[Job[T]], workers: int, folder: Path) -> Iterator[tuple[T,
                     children[pid] = child
             yield from _ended(children)
     finally:
-        for pid in children:
+        for pid, child in children.items():
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
+            os.close(child.end)
 
 
 def _ended(children: dict[int, _Child[T]]) -> Iterator[tuple[T, Outcome]]:
+    """Waits until one has ended or its time is over."""
+    if not children:
+        return
+    patience = min(child.deadline for child in children.values()) - time.monotonic()
+    ended, _, _ = select.select([child.end for child in children.values()], [], [], max(patience, 0.0))
     for pid, child in list(children.items()):
         if time.monotonic() > child.deadline:
             os.kill(pid, signal.SIGKILL)
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if not done:
+        elif child.end not in ended:
             continue
+        _, status = os.waitpid(pid, 0)
+        os.close(child.end)
         del children[pid]
         code = os.waitstatus_to_exitcode(status)
         if code == _BROKEN:
@@ -94,16 +104,17 @@ def _ended(children: dict[int, _Child[T]]) -> Iterator[tuple[T, Outcome]]:
         outcomes = {0: Outcome.SURVIVED, 1: Outcome.KILLED}
         # Any other end (the kernel's word on time or memory, a crash of the interpreter) is no pass.
         yield child.subject, outcomes.get(code, Outcome.HUNG)
-    time.sleep(0.005)
 
 
 def _fork(job: Job[T], folder: Path) -> tuple[int, _Child[T]]:
     sys.stdout.flush()
     report = folder / f"child-{time.monotonic_ns()}"
+    end, held = os.pipe()
     pid = os.fork()
     if not pid:
         _live(job, report)
-    return pid, _Child(job.subject, time.monotonic() + 10 * job.seconds, report)
+    os.close(held)
+    return pid, _Child(job.subject, time.monotonic() + 10 * job.seconds, report, end)
 
 
 def _live(job: Job[T], report: Path) -> NoReturn:
