@@ -225,16 +225,21 @@ async def test_a_deleted_project_comes_back_to_its_resource(running: Scene) -> N
     assert await query(before["uri"], "SELECT id FROM kept") == 7
 
 
+async def deleted_by_hand(scene: Scene) -> str:
+    """A tenant rests as ProjectMissing, and would look again in five minutes only; its project."""
+    await scene.start_operator()
+    await scene.create()
+    project = str((await scene.cluster.until_ready())["status"]["projectId"])
+    await scene.console("DELETE", f"/projects/{project}")
+    await scene.annotate(reconcile_requested_at="the project was deleted")
+    await scene.cluster.until_reason("ProjectMissing")
+    return project
+
+
 async def test_a_project_that_came_back_before_it_was_undeleted_is_noticed_at_once(
     unconnected: Scene,
 ) -> None:
-    """So it is, too, where the answer to the operation's own request was lost."""
-    await unconnected.start_operator()
-    await unconnected.create()
-    project = (await unconnected.cluster.until_ready())["status"]["projectId"]
-    await unconnected.console("DELETE", f"/projects/{project}")
-    await unconnected.annotate(reconcile_requested_at="the project was deleted")
-    await unconnected.cluster.until_reason("ProjectMissing")
+    project = await deleted_by_hand(unconnected)
     await unconnected.console("POST", f"/projects/{project}/recover")
     done = await unconnected.operate("undelete", "Undelete", f"{unconnected.namespace}/acme")
     assert done["status"]["counts"]["skipped"] == 1
@@ -256,13 +261,7 @@ async def test_a_deleted_resource_that_was_made_again_gets_its_database_back(unc
 
 
 async def test_a_tenant_hears_of_a_recovery_whose_answer_was_lost(unconnected: Scene) -> None:
-    """It rests as ProjectMissing, and would look again in five minutes only."""
-    await unconnected.start_operator()
-    await unconnected.create()
-    old = (await unconnected.cluster.until_ready())["status"]["projectId"]
-    await unconnected.console("DELETE", f"/projects/{old}")
-    await unconnected.annotate(reconcile_requested_at="1")
-    await unconnected.cluster.until_reason("ProjectMissing")
+    old = await deleted_by_hand(unconnected)
     unconnected.neon.answers.add(Script(method="POST", route="/projects/{project_id}/recover", drop=True))
     done = await unconnected.operate("undelete", "Undelete", f"{unconnected.namespace}/acme")
     assert done["status"]["phase"] == "Succeeded", done
