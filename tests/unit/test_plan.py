@@ -447,6 +447,12 @@ def test_nobody_is_available_by_a_secret_that_is_not_its_login() -> None:
     assert told.available is False
 
 
+def test_an_immutable_secret_of_an_earlier_life_is_no_login() -> None:
+    left = LeftBehind(a.secret_object(uid=a.OTHER_UID, immutable=True))
+    told = resting(a.bound(connection=a.CONNECTION, secret=left))
+    assert (told.reason, told.available) == (Reason.SECRET_NOT_OURS, False)
+
+
 @pytest.mark.parametrize("secret", [Foreign(), Conflict("sibling"), Conflict("")])
 def test_a_secret_in_the_way_is_named(secret: Foreign | Conflict) -> None:
     message = resting(a.bound(secret=secret)).message

@@ -8,7 +8,8 @@ import pytest
 
 import builders as a
 from neon_tenants.api import names
-from neon_tenants.api.tenant_database import PLACEHOLDERS, SECRET_KEYS, ConnectionSecret
+from neon_tenants.api.tenant_database import PLACEHOLDERS, SECRET_KEYS, Binding, ConnectionSecret
+from neon_tenants.core.observed import Tenant
 from neon_tenants.core.secret import (
     Absent,
     Conflict,
@@ -147,3 +148,24 @@ def test_a_wished_label_that_is_missing_is_a_difference() -> None:
     content = render(a.CONNECTION, wishes, uid=a.UID, name="acme", project_id="cool-project-1")
     assert differs(content, a.secret_object())
     assert not differs(content, a.secret_object(labels={"team": "x"}))
+
+
+UNREAD = frozenset({"connectionSecret"})
+NAMES: dict[str, tuple[Tenant, str]] = {
+    "a name of its own": (a.tenant({"connectionSecret": {"name": "login"}}), "login"),
+    "no name of its own": (a.tenant(), "acme-database"),
+    "no name of its own, and told under another": (
+        a.tenant(status=a.status(binding=Binding(name="told"))),
+        "acme-database",
+    ),
+    "a name that is not understood": (a.tenant(unread=UNREAD), "acme-database"),
+    "a name that is not understood, and was told": (
+        a.tenant(unread=UNREAD, status=a.status(binding=Binding(name="told"))),
+        "told",
+    ),
+}
+
+
+@pytest.mark.parametrize(("tenant", "name"), NAMES.values(), ids=NAMES.keys())
+def test_a_secret_stays_where_it_is_also_when_its_name_is_not_understood(tenant: Tenant, name: str) -> None:
+    assert tenant.secret_name == name

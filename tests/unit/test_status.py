@@ -491,13 +491,23 @@ def test_every_condition_status_is_one_of_kubernetes() -> None:
         ({"project_id": "p-lost"}, None, ["p-lost"]),
         ({"project_id": "p-own", "released_projects": ["p-1", "p-earlier"]}, "p-own", ["p-1", "p-own"]),
         ({"project_id": "p-own", "released_projects": ["p-own"]}, "p-own", ["p-own"]),
+        ({"project_id": "p-earlier"}, "p-earlier", []),  # it has it already
     ],
 )
 def test_a_rebind_notes_the_project_that_is_given_up(
     before: dict[str, object], own: str | None, given_up: list[str]
 ) -> None:
-    old = a.status(**{"project_id": None, "host": "ep-1.example", **before})
+    told: dict[str, object] = {
+        "host": "ep-1.example",
+        "branch_id": "br-1",
+        "endpoint_id": "ep-1",
+        "region": "aws-us-east-2",
+        "postgres_version": 17,
+    }
+    old = a.status(**{"project_id": None, **told, **before})
     new = core_status.rebound(old, "p-earlier", own=own)
     assert new.project_id == "p-earlier"
     assert new.released_projects == given_up
-    assert (new.host, new.tier, new.binding, new.suspended) == (None, None, None, None)
+    of_the_other = {*told, "tier", "binding", "suspended"}
+    assert [name for name in of_the_other if getattr(old, name) is None] == []
+    assert [name for name in of_the_other if getattr(new, name) is not None] == []
