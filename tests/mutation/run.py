@@ -51,6 +51,7 @@ TESTS: Final = tuple(
         "form",
         "staff",
         "knowledge",
+        "orphans",
     )
 )
 """The tables of the plan and its parts. The tests of properties would notice more, and take minutes more."""

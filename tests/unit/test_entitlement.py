@@ -8,8 +8,10 @@ import pytest
 
 import builders as a
 from neon_tenants.api.conditions import Reason
-from neon_tenants.api.tenant_database import TenantDatabaseSpec
+from neon_tenants.api.tenant_database import AppliedTier, TenantDatabaseSpec
 from neon_tenants.core.entitlement import Refusal, Tier, granted, postgres_version, refused_start
+from neon_tenants.core.observed import Observed
+from neon_tenants.core.obstacle import entitled
 from neon_tenants.core.project import ComputeSettings, Limits
 
 OPEN = a.tier(
@@ -193,3 +195,39 @@ def test_a_new_project_may_start(
 ) -> None:
     found = refused_start(tenant, tier, older)
     assert (found.reason if found else None) is reason
+
+
+FULL = a.tier("small", maxTenantsPerNamespace=2)
+MOVED = a.tenant({"tier": "small"}, status=a.status())
+GREEDY = a.tenant({"tier": "small", "overrides": {"quota": {"computeTime": "1000h"}}}, status=a.status())
+MOVES: dict[str, tuple[Observed, Reason | None]] = {
+    "from another tier, with room": (a.observed(tenant=MOVED, tier=FULL, older_tenants=1), None),
+    "from another tier, without room": (
+        a.observed(tenant=MOVED, tier=FULL, older_tenants=2),
+        Reason.TIER_FULL,
+    ),
+    "from another tier that has no limit": (a.observed(tenant=MOVED, tier=FULL), None),
+    "what the tier refuses is told first": (
+        a.observed(tenant=GREEDY, tier=FULL, older_tenants=2),
+        Reason.OVERRIDE_NOT_ALLOWED,
+    ),
+    "who has the tier keeps it": (
+        a.observed(
+            tenant=a.tenant({"tier": "small"}, status=a.status(tier=AppliedTier(name="small", generation=1))),
+            tier=FULL,
+            older_tenants=2,
+        ),
+        None,
+    ),
+    "a project whose status was lost keeps it": (
+        a.observed(tenant=a.tenant({"tier": "small"}), tier=FULL, older_tenants=2),
+        None,
+    ),
+    "a tier that is not there": (a.observed(tenant=MOVED, tier=None, older_tenants=2), Reason.TIER_NOT_FOUND),
+}
+
+
+@pytest.mark.parametrize(("observed", "reason"), MOVES.values(), ids=MOVES.keys())
+def test_a_tenant_moves_where_there_is_room(observed: Observed, reason: Reason | None) -> None:
+    found = entitled(observed)
+    assert (found.reason if isinstance(found, Refusal) else None) is reason
