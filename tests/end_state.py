@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from cluster import Object, decoded
 from scene import Scene
 
@@ -14,7 +16,7 @@ async def end_state(scene: Scene, name: str = "acme") -> Object:
     return {
         "tenant": None if tenant is None else _tenant(scene, tenant),
         "secret": None if secret is None else _secret(secret, tenant),
-        "projects": sorted((_project(project) for project in scene.projects()), key=str),
+        "projects": sorted((_project(scene, project) for project in scene.projects()), key=str),
         "deleted": len(scene.projects(deleted=True)),
     }
 
@@ -45,8 +47,12 @@ def _secret(secret: Object, tenant: Object | None) -> Object:
     }
 
 
-def _project(project: Object) -> Object:
+def _project(scene: Scene, project: Object) -> Object:
+    """A living project; of its owner only whether it is one, or that it was let go."""
+    readable, _, owner = project["name"].rpartition("-")
     return {
+        "named": readable.startswith(scene.namespace[:10]),
+        "owner": owner if owner == "released" else len(owner),
         "quota": project["quota"],
         "history": project["history_retention_seconds"],
         "defaults": project["default_endpoint_settings"],
@@ -54,15 +60,14 @@ def _project(project: Object) -> Object:
             (e["autoscaling_limit_min_cu"], e["autoscaling_limit_max_cu"], e["disabled"])
             for e in project["endpoints"]
         ),
-        "owned": not project["name"].endswith("-released"),
+        "branches": len(project["branches"]),
     }
 
 
-def neon_writes(scene: Scene) -> dict[str, int]:
+def neon_writes(scene: Scene) -> Counter[str]:
     """Writes that took effect on Neon so far, by kind."""
-    found: dict[str, int] = {}
-    for method, route, status in scene.neon.requests.counters:
+    found: Counter[str] = Counter()
+    for (method, route, status), count in scene.neon.requests.counters.items():
         if method != "GET" and 200 <= status < 300:
-            kind = f"{method} {route}"
-            found[kind] = found.get(kind, 0) + scene.neon.requests.count(method, route, status)
+            found[f"{method} {route}"] += count
     return found

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from cluster import Object, condition, decoded, is_ready
+from cluster import Object, condition, is_ready
+from end_state import end_state, neon_writes
 from evidence import verdict
 from fault import At, Kills, Mode, Request, Script, no_faults
 from neon_sandbox.controlplane import ControlPlane
@@ -57,7 +58,7 @@ async def play(
         await scene.start_operator(**SETTINGS)
         await workload.prepare(scene)
         await scene.until_idle()
-        written, audited = _neon_writes(scene), plane.audit_log.stat().st_size
+        written, audited = neon_writes(scene), plane.audit_log.stat().st_size
         async with (
             probing(scene.cluster, scene.folder, every=PROBE_EVERY),
             reviving(scene, traffic, **SETTINGS),
@@ -73,7 +74,7 @@ async def play(
             requests, injected = tuple(traffic.requests), tuple(traffic.injected)
             traffic.begin()  # the faults stop
             end = await _end(scene)
-            neon, kube = _neon_writes(scene) - written, _kube_writes(scene, audited)
+            neon, kube = neon_writes(scene) - written, _kube_writes(scene, audited)
             await _stays(scene, end)
         problems = tuple((await verdict(scene)).problems)
         return Run(requests, injected, end, neon, kube, problems)
@@ -88,65 +89,19 @@ async def _at_rest(scene: Scene, traffic: Traffic, workload: Workload, kills: in
 
 
 async def _end(scene: Scene) -> Object:
-    """The end state, once Neon works on nothing."""
-    await scene.until_idle()
-    tenant, secret = (
-        await scene.cluster.get("TenantDatabase", NAME),
-        await scene.cluster.get("Secret", SECRET),
-    )
-    projects = scene.projects()
-    names = {project["name"]: project for project in projects}
-    state: Object = {
-        "projects": sorted(_project(scene, name, project) for name, project in names.items()),
-        "deleted": len(scene.projects(deleted=True)),
-        "secret": None if secret is None else sorted(decoded(secret)),
-        "tenant": None,
-    }
-    if tenant is not None:
-        status = tenant["status"]
-        state["tenant"] = {
-            "conditions": {c["type"]: (c["status"], c["reason"]) for c in status["conditions"]},
-            "seen": status["observedGeneration"] == tenant["metadata"]["generation"],
-            "tier": status["tier"]["name"].removeprefix(scene.prefix),
-            "finalizers": tenant["metadata"]["finalizers"],
-            "recorded": [project["id"] for project in projects] == [status["projectId"]],
-        }
-        assert secret is not None
-        annotations = secret["metadata"]["annotations"]
-        state["published"] = (
-            annotations["neontenants.io/owner-uid"] == tenant["metadata"]["uid"],
-            annotations["neontenants.io/project-id"] == status["projectId"],
-        )
-        if condition(tenant, "Available")["status"] == "True":
-            state["login"] = await query(decoded(secret)["uri"], "SELECT 1")
+    """The end state, and whether the login works, where it is said to."""
+    state = await end_state(scene, NAME)
+    tenant = await scene.cluster.get("TenantDatabase", NAME)
+    if tenant is not None and condition(tenant, "Available")["status"] == "True":
+        state["login"] = await query((await scene.cluster.secret(SECRET))["uri"], "SELECT 1")
     return state
-
-
-def _project(scene: Scene, name: str, project: Object) -> str:
-    """A living project in words; its owner only as living or released."""
-    readable, _, owner = name.rpartition("-")
-    settings = project["default_endpoint_settings"]
-    computes = [
-        (e["autoscaling_limit_min_cu"], e["autoscaling_limit_max_cu"], e["disabled"])
-        for e in project["endpoints"]
-    ]
-    told = {
-        "named": readable.startswith(scene.namespace[:10]),
-        "owner": owner if owner == "released" else len(owner),
-        "quota": project["quota"],
-        "history": project["history_retention_seconds"],
-        "computes": computes,
-        "defaults": settings,
-        "branches": len(project["branches"]),
-    }
-    return repr(told)
 
 
 async def _stays(scene: Scene, end: Object) -> None:
     """A thorough look changes nothing but its own answer (I10)."""
     if end["tenant"] is None:
         return
-    written, audited = _neon_writes(scene), scene.plane.audit_log.stat().st_size
+    written, audited = neon_writes(scene), scene.plane.audit_log.stat().st_size
     await scene.annotate(reconcile_requested_at="at rest")
 
     def looked(found: Object) -> bool:
@@ -154,20 +109,10 @@ async def _stays(scene: Scene, end: Object) -> None:
         return answered and is_ready(found)
 
     await scene.cluster.until_tenant(NAME, looked, "a look was taken at rest")
-    assert _neon_writes(scene) == written, "Neon was written to at rest"
+    assert neon_writes(scene) == written, "Neon was written to at rest"
     assert not _kube_writes(scene, audited), "Kubernetes was written to at rest"
     after = await _end(scene)
     assert after == end, f"the end did not stay: {after} was {end}"
-
-
-def _neon_writes(scene: Scene) -> Counter[str]:
-    return Counter(
-        {
-            f"{method} {route}": scene.neon.requests.count(method, route, status)
-            for (method, route, status) in scene.neon.requests.counters
-            if method != "GET" and 200 <= status < 300
-        }
-    )
 
 
 def _kube_writes(scene: Scene, start: int) -> Counter[str]:
