@@ -10,6 +10,8 @@ from scene import Scene
 from verdict import Verdict, judge
 from waiting import until
 
+CANARIES: Final = "canaries"
+"""The file of every key and password that Neon gave out, one a line; for its owner only."""
 _run: Final[list[Verdict]] = []
 """All that this process judged for the run's report."""
 
@@ -22,6 +24,9 @@ async def verdict(scene: Scene, *, at_rest: bool = True, reported: bool = True) 
     if at_rest:
         await scene.until_idle()
     await _until_written(scene)
+    canaries = scene.folder / CANARIES
+    canaries.touch(mode=0o600)
+    canaries.write_text("".join(f"{secret}\n" for secret in sorted(scene.neon.issued)))
     found = judge(scene.folder, namespace=scene.namespace, at_rest=at_rest)
     if reported:
         report(found)

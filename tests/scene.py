@@ -335,8 +335,7 @@ async def playing(
     prefix = f"t{next(_counter)}-{uuid.uuid4().hex[:5]}"
     async with AsyncExitStack() as stack:
         if shared is None:
-            files = (folder / "neon.jsonl", folder / "canaries")
-            emulator = Emulator.start(postgres=postgres, journal=files[0], canaries=files[1])
+            emulator = Emulator.start(postgres=postgres, journal=folder / "neon.jsonl")
             shared = Shared(await stack.enter_async_context(emulator), prefix, f"{prefix}-ns")
         neon, prefix, namespace = shared.neon, shared.cluster_id, shared.namespace
         _lay_evidence(folder, plane, cluster_id=prefix, namespace=namespace)

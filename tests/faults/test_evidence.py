@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evidence import verdict
+from evidence import CANARIES, verdict
 from neon_sandbox.emulator.scripts import Script
 from prober import probing
 from scene import Scene
@@ -32,6 +32,9 @@ async def test_of_a_life_with_a_lost_answer_every_zero_is_one(scene: Scene) -> N
     await scene.stop_operators()
     found = await verdict(scene)
     assert found.ok, found.problems
+    canaries = scene.folder / CANARIES
+    assert set(canaries.read_text().splitlines()) == scene.neon.issued
+    assert canaries.stat().st_mode & 0o777 == 0o600
     facts = found.facts
     assert (facts["resources"], facts["projects created"], facts["projects deleted"]) == (2, 2, 1)
     assert facts["probes of a standing claim"] >= 2

@@ -12,7 +12,7 @@ docs/protocol.md and docs/troubleshooting.md.
   replayed.
 - `neon.jsonl`, by the emulator: what took effect at Neon, and how logins ended
   (neon_sandbox/emulator/effects.py).
-- `canaries`, by the emulator: every key and password, one a line.
+- `canaries`, by the harness: every key and password that the emulator gave out, one a line.
 - `*.log`, by the operators: what they logged.
 - `faults.jsonl`, by the wires, may be missing: each injected fault, with at, wire, number, request, mode.
 - `probes.jsonl`, by the prober, may be missing: each login that it tried with the Secret of a tenant that

@@ -16,7 +16,6 @@ clock), `event`, and `by`: the User-Agent of the request that caused it, empty w
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +26,6 @@ from typing import Any, Final, TextIO
 _BY: Final[ContextVar[str]] = ContextVar("by", default="")
 MAX_BY: Final = 200
 """Characters of a User-Agent that are kept."""
-PRIVATE: Final = 0o600
 
 
 @contextmanager
@@ -41,21 +39,16 @@ def caused_by(user_agent: str) -> Iterator[None]:
 
 
 class Effects:
-    """Writes the journal, and apart from it the secrets that nobody may ever see elsewhere."""
+    """Writes the journal."""
 
-    def __init__(self, journal: TextIO | None = None, canaries: TextIO | None = None) -> None:
+    def __init__(self, journal: TextIO | None = None) -> None:
         self._journal = journal
-        self._canaries = canaries
 
     @classmethod
     @contextmanager
-    def written(cls, journal: Path | None, canaries: Path | None) -> Iterator[Effects]:
-        """Appends to these files until the block ends; None is nowhere.
-
-        `canaries` is for tests that search for secrets: it holds every key and password, one a line, and
-        can be read by its owner only. Raises OSError if a file cannot be written.
-        """
-        effects = cls(_open(journal, 0o666), _open(canaries, PRIVATE))
+    def written(cls, journal: Path | None) -> Iterator[Effects]:
+        """Appends to this file until the block ends; None is nowhere. Raises OSError."""
+        effects = cls(None if journal is None else journal.open("a", buffering=1, encoding="utf-8"))
         try:
             yield effects
         finally:
@@ -67,23 +60,8 @@ class Effects:
             line = {"at": time.time(), "event": event, "by": _BY.get(), **fields}
             self._journal.write(json.dumps(line) + "\n")
 
-    def secret(self, text: str) -> None:
-        """Notes a secret that was made or shown."""
-        if self._canaries is not None:
-            self._canaries.write(text + "\n")
-
     def close(self) -> None:
         """Writes nothing more."""
-        for file in (self._journal, self._canaries):
-            if file is not None:
-                file.close()
-        self._journal = self._canaries = None
-
-
-def _open(path: Path | None, mode: int) -> TextIO | None:
-    if path is None:
-        return None
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, mode)
-    if mode == PRIVATE:
-        os.fchmod(descriptor, PRIVATE)  # a file that stood there before may be open to others
-    return os.fdopen(descriptor, "a", buffering=1, encoding="utf-8")
+        if self._journal is not None:
+            self._journal.close()
+        self._journal = None

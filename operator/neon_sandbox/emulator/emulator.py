@@ -50,18 +50,17 @@ class Emulator:
         knobs: Knobs | None = None,
         seed: int | None = None,
         journal: Path | None = None,
-        canaries: Path | None = None,
     ) -> AsyncIterator[Self]:
         """Serves the API on 127.0.0.1 until the block ends, and then drops all databases it has made.
 
         Without `postgres` nobody can log in anywhere. `seed` makes ids and passwords repeatable. What takes
-        effect is appended to `journal`, without secrets; those to `canaries` (see `effects`).
+        effect is appended to `journal`, without secrets (see `effects`).
         Raises OSError if the port is taken, and ExceptionGroup at the end if background work failed.
         """
         async with AsyncExitStack() as stack:
-            effects = stack.enter_context(Effects.written(journal, canaries))
-            keys = Keys(api_key, made=effects.secret)
-            world = _world(postgres, clock or Clock(), knobs or Knobs(), Names(seed), keys, effects=effects)
+            effects = stack.enter_context(Effects.written(journal))
+            parts = (postgres, clock or Clock(), knobs or Knobs(), Names(seed), Keys(api_key))
+            world = _world(*parts, effects=effects)
             gateway = Gateway(world)
             server = HttpServer(app.build(world, gateway))
             gateway.server = server

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Callable
 
 
 class Keys:
     """The valid keys. Several at a time, so that a rotation can be played through."""
 
-    def __init__(self, first: str | None = None, *, made: Callable[[str], None] = lambda _key: None) -> None:
-        self._made = made
+    def __init__(self, first: str | None = None) -> None:
         self._keys = [first or self._new()]
         self.issued = set(self._keys)
         """All that were ever valid."""
-        made(self._keys[0])
 
     @property
     def first(self) -> str:
@@ -27,7 +24,6 @@ class Keys:
         key = self._new()
         self._keys.append(key)
         self.issued.add(key)
-        self._made(key)
         return key
 
     def revoke(self, key: str) -> None:

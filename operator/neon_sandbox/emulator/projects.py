@@ -76,7 +76,6 @@ def create(world: World, wanted: NewProject) -> Created:
         default_endpoint_settings=defaults,
     )
     password = world.names.password()
-    world.effects.secret(password)
     role = Role(role_name, password if wanted.store_passwords else None, now, now)
     branch = branching.root(world, wanted.branch.name, role, database_name, wanted.branch.annotations)
     endpoint = endpoints.new(world, project, branch.id, "read_write", {})

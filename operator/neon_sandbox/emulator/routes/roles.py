@@ -39,7 +39,6 @@ async def reset_password(call: Call) -> Answer:
     world.operations.require_idle(project)
     role = store.role(branch, call.path["role_name"])
     password = world.names.password()
-    world.effects.secret(password)
     affected = store.endpoints_of(project, branch.id)
 
     def done() -> None:
