@@ -20,7 +20,7 @@ from neon_tenants.core.marker import Certificate
 from neon_tenants.core.observed import Lookup, Observed
 from neon_tenants.core.project import SUSPEND, Operation, Progress, compute_differences, project_differences
 from neon_tenants.core.secret import LeftBehind, Ours, SecretObject
-from neon_tenants.kube.errors import KubeError
+from neon_tenants.kube.errors import ForbiddenError, KubeError
 from neon_tenants.kube.secrets import Secrets
 from neon_tenants.kube.tenants import Tenants
 from neon_tenants.memory import Memory
@@ -220,9 +220,9 @@ class Performer:
     @perform.register
     async def _rename_project(self, step: steps.RenameProject, observed: Observed) -> Observed:
         project, operations = await self._neon.rename_project(step.project_id, step.name)
-        if observed.tenant.deleting:
-            return _let_go(observed, step.project_id)
         if step.name == observed.marker.released_name:
+            if observed.tenant.deleting:
+                return _let_go(observed, step.project_id)
             # Not ours any more: its operations are none that we wait for.
             return replace(observed, lookup=_looked_up(observed).with_project(project))
         lookup = _looked_up(observed).with_project(project)
@@ -258,7 +258,13 @@ class Performer:
 
     @perform.register
     async def _create_secret(self, step: steps.CreateSecret, observed: Observed) -> Observed:
-        return _with_secret(observed, await self._secrets.create(observed.tenant, step.content))
+        try:
+            return _with_secret(observed, await self._secrets.create(observed.tenant, step.content))
+        except ForbiddenError:
+            if not observed.tenant.deleting:
+                raise
+            # The namespace goes, too. A deletion that is held says so, and does not try for ever.
+            return replace(observed, secret_refused=True)
 
     @perform.register
     async def _update_secret(self, step: steps.UpdateSecret, observed: Observed) -> Observed:

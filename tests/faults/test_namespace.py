@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cluster import Object, condition
 from scene import Scene
 from waiting import until
 
@@ -51,3 +52,23 @@ async def test_a_name_that_comes_back_while_its_project_was_being_made_gets_one_
     assert secret is not None
     assert secret["metadata"]["annotations"]["neontenants.io/owner-uid"] == second["metadata"]["uid"]
     assert len(unconnected.projects(deleted=True)) == 1
+
+
+@pytest.mark.proves("F38", "I3", "I6")
+async def test_a_held_deletion_says_so_in_a_namespace_that_takes_no_secret_any_more(running: Scene) -> None:
+    await running.create(deletionProtection=True)
+    await running.cluster.until_ready()
+    await running.cluster.delete("Namespace", running.namespace)
+    await running.cluster.until_gone("Secret", "acme-database")
+    await running.annotate("acme", reconcile_requested_at="now")
+
+    def told(found: Object) -> bool:
+        held: bool = condition(found, "Ready")["reason"] == "DeletionHeld"
+        gone: bool = condition(found, "Available")["status"] == "False"
+        return held and gone
+
+    await running.cluster.until_tenant("acme", told, "it says that it is held, and that its login is gone")
+    assert len(running.projects()) == 1
+    await running.change(deletionProtection=False)
+    await running.cluster.until_gone("Namespace", running.namespace)
+    assert running.projects() == []

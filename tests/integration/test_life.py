@@ -273,6 +273,33 @@ async def test_a_protected_database_outlives_its_deletion_until_it_is_unprotecte
     assert running.projects() == []
 
 
+@pytest.mark.proves("I4", "I5", "T19")
+async def test_a_held_deletion_is_no_way_out_of_a_suspension(running: Scene) -> None:
+    await running.create(deletionProtection=True)
+    await running.cluster.until_ready()
+    uri = (await running.cluster.secret())["uri"]
+    await running.cluster.delete("TenantDatabase", "acme")
+    await running.cluster.until_reason("DeletionHeld")
+
+    async def until_available(status: str) -> None:
+        await running.cluster.until_tenant(
+            "acme", lambda t: condition(t, "Available")["status"] == status, f"Available is {status}"
+        )
+
+    await running.change(state="Suspended")
+    await until_available("False")
+    with pytest.raises(psycopg.OperationalError):
+        await query(uri, "SELECT 1")
+    await running.change(state="Active", tier=running.tiers["pro"])
+    await until_available("True")
+    held_to(running.project(), "pro")
+    await running.cluster.delete("Secret", "acme-database")
+    await running.annotate("acme", reconcile_requested_at="now")
+    await until(lambda: running.cluster.get("Secret", "acme-database"), "the Secret is written again")
+    assert (await running.cluster.secret())["uri"] == uri
+    assert await query(uri, "SELECT 1") == 1
+
+
 async def test_a_held_deletion_keeps_the_secret_also_when_dependents_go_first(running: Scene) -> None:
     """Argo CD's prune and `kubectl delete --cascade=foreground` delete dependents before their owner."""
     await running.create(deletionProtection=True)

@@ -231,6 +231,16 @@ def test_where_the_spec_is_not_understood_nothing_is_changed_and_nothing_deleted
         assert not isinstance(plan.next_step(world), DeleteProject)
 
 
+@pytest.mark.proves("F64", "I3")
+@given(worlds())
+def test_while_a_deletion_is_held_no_project_is_made_or_deleted_and_the_resource_stays(
+    world: Observed,
+) -> None:
+    if world.tenant.deleting and world.tenant.spec.deletion_protection and world.tenant.has_finalizer:
+        step = plan.next_step(world)
+        assert not isinstance(step, (DeclareIntent, CreateProject, DeleteProject, OwnSecret, RemoveFinalizer))
+
+
 @pytest.mark.proves("F64", "I2")
 @given(worlds())
 def test_only_what_is_proven_to_be_ours_is_changed(world: Observed) -> None:

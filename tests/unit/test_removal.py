@@ -165,7 +165,9 @@ RESTS: dict[str, tuple[Observed, Reason]] = {
         Reason.PAUSED,
     ),
     "3 a protected database is held": (
-        deleted({**DELETE, "deletionProtection": True}, lookup=a.lookup(a.project())),
+        deleted(
+            {**DELETE, "deletionProtection": True}, lookup=a.lookup(a.project()), endpoints=(a.endpoint(),)
+        ),
         Reason.DELETION_HELD,
     ),
     "4 the brake holds it before Neon is looked at": (deleted(brake="Too many."), Reason.DELETION_HELD),

@@ -164,6 +164,8 @@ class Observed:
     connection: Connection | None = field(default=None, repr=False)
     admitted: bool = True
     """Whether the tier, as it is now, may be applied; false until a rollout reaches the tenant."""
+    secret_refused: bool = False
+    """Whether this pass was forbidden to create the Secret, as in a namespace that is being deleted."""
     let_go: frozenset[str] = frozenset()
     """Projects that this pass has deleted or released. A list that lags behind may still show them."""
 

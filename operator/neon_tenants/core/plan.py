@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from neon_tenants.api import names
 from neon_tenants.api.conditions import Reason
 from neon_tenants.core import removal, upkeep
@@ -15,6 +17,7 @@ from neon_tenants.core.project import (
 )
 from neon_tenants.core.steps import (
     CreateProject,
+    CreateSecret,
     DeclareIntent,
     LookUp,
     ReadEndpoints,
@@ -29,7 +32,7 @@ def next_step(observed: Observed) -> Step:
 
     | # | observed | step |
     |---|---|---|
-    | 1 | deleted | `removal.next_step` |
+    | 1 | deleted | `removal.next_step`; where deletionProtection holds it, the rows of `_protected` |
     | 2 | paused | Rest Paused |
     | 2 | a part of the spec is not understood | Rest SpecNotUnderstood |
     | 3 | never touched, and refused by the tier, or the Secret's name is taken | Rest with the reason |
@@ -45,7 +48,8 @@ def next_step(observed: Observed) -> Step:
     by now may be looked at.
     """
     if observed.tenant.deleting:
-        return removal.next_step(observed)
+        removing = removal.next_step(observed)
+        return _protected(observed) if removing is removal.PROTECTED else removing
     if pause := removal.paused(observed):
         return pause
     if observed.tenant.unread:
@@ -68,6 +72,45 @@ def next_step(observed: Observed) -> Step:
     # An older list may say that nothing is to do, and that the computes are to be looked at.
     enough = isinstance(step, ReadEndpoints) or (isinstance(step, Rest) and step.ready and not step.drift)
     return step if observed.lookup.fresh or enough else LookUp(fresh=True)
+
+
+def _protected(observed: Observed) -> Step:
+    """A deletion is held and its database works on: it is kept to spec and tier, and its Secret true.
+
+    Else a tenant would end its suspension, and each later limit, by deleting itself under protection. No
+    project is made meanwhile, and none is deleted, not even a duplicate.
+
+    | # | observed | step |
+    |---|---|---|
+    | 1 | a part of the spec is not understood | Rest DeletionHeld |
+    | 2 | Neon not looked at since the resource was read | LookUp, fresh |
+    | 3 | a project's certificate, or the deleted projects, decide and are not known | read them |
+    | 4 | none is ours | Rest DeletionHeld; not Available, unless a stranger's is recorded |
+    | 5 | one is ours, but its Secret is missing and may not be created | Rest DeletionHeld; not Available |
+    | 6 | one is ours | the rows of `upkeep.next_step`, without duplicates; its Rest tells DeletionHeld |
+    """
+    held = removal.PROTECTED
+    if observed.tenant.unread:
+        return held
+    if observed.lookup is None or not observed.lookup.fresh:
+        return LookUp(fresh=True)
+    identity = identify(observed, observed.lookup)
+    match identity:
+        case Bound():
+            step = upkeep.next_step(observed, replace(identity, duplicates=()))
+            if isinstance(step, CreateSecret) and observed.secret_refused:
+                return replace(held, available=False, again=removal.HELD_AGAIN)
+            if not isinstance(step, Rest):
+                return step
+            return replace(
+                held, available=step.available, again=step.again, applied=step.applied, drift=step.drift
+            )
+        case Unbound() | Missing() | Predecessors():
+            return replace(held, available=False)
+        case Stranger():
+            return held
+        case _:
+            return identity
 
 
 def _lost(identity: Missing | Stranger | Predecessors) -> Rest:

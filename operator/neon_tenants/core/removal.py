@@ -29,6 +29,13 @@ HELD_AGAIN: Final = 300.0
 PAUSED_AGAIN: Final = 30.0
 """Seconds between looks while something is paused by what changes without an event, as a Namespace does."""
 
+PROTECTED: Final = Rest(
+    Reason.DELETION_HELD,
+    "The deletion is held by spec.deletionProtection, and the database works on. Set it to false to "
+    "let it go.",
+    stalled=True,
+)
+
 
 def paused(observed: Observed) -> Rest | None:
     """The rest of a tenant that nobody may change now; None for the others."""
@@ -62,7 +69,7 @@ def next_step(observed: Observed) -> Step:
     | 1 | our finalizer is gone | Leave |
     | 2 | paused | Rest Paused: held |
     | 2 | `deletionProtection` is not understood | Rest SpecNotUnderstood: held |
-    | 3 | `deletionProtection` | Rest DeletionHeld |
+    | 3 | `deletionProtection` | Rest DeletionHeld; `plan` keeps the database up meanwhile |
     | 4 | the brake holds it, and the policy is Delete | Rest DeletionHeld |
     | 5 | Neon not looked at since the last step | LookUp, fresh |
     | 6 | the recorded project bears another name, certificate not read | ReadCertificate |
@@ -85,12 +92,7 @@ def next_step(observed: Observed) -> Step:
     if "deletionProtection" in tenant.unread:
         return not_understood(observed)
     if tenant.spec.deletion_protection:
-        return Rest(
-            Reason.DELETION_HELD,
-            "The deletion is held by spec.deletionProtection, and the database works on. Set it to false to "
-            "let it go.",
-            stalled=True,
-        )
+        return PROTECTED
     if observed.brake is not None and tenant.deletion_policy(observed.tier) is DeletionPolicy.DELETE:
         return Rest(Reason.DELETION_HELD, observed.brake, stalled=True, again=HELD_AGAIN)
     if observed.lookup is None or not observed.lookup.fresh:
