@@ -517,3 +517,35 @@ def test_a_rebind_notes_the_project_that_is_given_up(
     of_the_other = {*told, "tier", "binding", "suspended"}
     assert [name for name in of_the_other if getattr(old, name) is None] == []
     assert [name for name in of_the_other if getattr(new, name) is not None] == []
+
+
+SUSPENDING: dict[str, tuple[dict[str, str], Verdict, str]] = {
+    "work for a suspension that is under way": (
+        {"state": "Suspended"},
+        Verdict(Reason.NEON_UNREACHABLE, "Neon did not answer.", working=True),
+        "False",
+    ),
+    "a rest that knows nothing of the login": (
+        {"state": "Suspended"},
+        Verdict(Reason.NOT_OURS, "Not ours.", stalled=True),
+        "False",
+    ),
+    "paused: the status is of the spec before": (
+        {"state": "Suspended"},
+        Verdict(Reason.PAUSED, "Hands off.", ready=None),
+        "True",
+    ),
+    "work on one that is not to be suspended": (
+        {},
+        Verdict(Reason.NEON_UNREACHABLE, "Neon did not answer.", working=True),
+        "True",
+    ),
+}
+
+
+@pytest.mark.parametrize(("spec", "verdict", "available"), SUSPENDING.values(), ids=SUSPENDING.keys())
+def test_the_status_of_a_suspension_never_keeps_saying_that_the_login_works(
+    spec: dict[str, str], verdict: Verdict, available: str
+) -> None:
+    world = a.bound(tenant=a.tenant(spec, generation=2, status=a.status()))
+    assert conditions(told(world, verdict))["Available"][0] == available
