@@ -52,6 +52,18 @@ TESTS: Final = tuple(
         "staff",
         "knowledge",
         "orphans",
+        "protected",
+        "brake",
+        "turns",
+        "api_server",
+        "connection",
+        "lane",
+        "operation",
+        "record",
+        "room",
+        "limits",
+        "budget",
+        "queue",
     )
 )
 """The tables of the plan and its parts. The tests of properties would notice more, and take minutes more."""
