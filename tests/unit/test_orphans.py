@@ -45,6 +45,7 @@ KINDS: dict[str, tuple[Callable[[], Survey], list[Kind]]] = {
     "the owner exists": (when(a.project(), owners=replace(NOBODY, uids={a.UID})), []),
     "recorded by a resource": (when(a.project(), owners=replace(NOBODY, project_ids={"cool-project-1"})), []),
     "young": (when(a.project(), now=BORN + MIN_AGE - 1), []),
+    "just old enough": (when(a.project(), now=BORN + MIN_AGE), [Kind.ORPHAN]),
     "born in the future of a clock that is wrong": (when(a.project(), now=BORN - 7200), []),
     "of an unreadable age": (when(a.project(created_at="yesterday")), []),
     "of an age without a zone": (when(a.project(created_at="2026-01-01T00:00:00")), []),
@@ -73,6 +74,20 @@ def test_a_certificate_is_read_before_anything_is_said() -> None:
     second = a.project("p-2", created_at="2025-01-01T00:00:00Z")
     found = survey([a.project(), second], cluster=a.CLUSTER, owners=NOBODY, certificates={}, now=LATER)
     assert found == Survey((), (second, a.project()))
+
+
+def test_one_that_is_owned_or_young_hides_none_behind_it() -> None:
+    owned, young = a.project("p-1"), a.project("p-2", created_at="2026-01-01T02:00:00Z")
+    unread, lost = a.project("p-3"), a.project("p-4")
+    found = survey(
+        [owned, young, unread, lost],
+        cluster=a.CLUSTER,
+        owners=replace(NOBODY, project_ids={"p-1"}),
+        certificates={"p-4": a.certificate()},
+        now=LATER,
+    )
+    assert [orphan.project_id for orphan in found.orphans] == ["p-4"]
+    assert found.unread == (unread,)
 
 
 def test_an_orphan_is_told_with_its_place_and_age() -> None:
