@@ -40,8 +40,9 @@ AROUND: Final = (
     "neon_tenants.queue",
 )
 """What classifies errors, and the performing parts that unit tests reach without a server."""
-GATED: Final = (*CORE, *AROUND)
-"""What `make mutants` judges."""
+GATED: Final = (*CORE, *(module for module in AROUND if module != "neon_tenants.queue"))
+"""What `make mutants` judges: all that decides, and what stands around it. A change of the queue mostly makes
+its tests wait for what never happens, by the clock, so it is tried by name alone."""
 
 Operator = tuple[type, Callable[[Any], Iterable[cst.CSTNode]]]
 
