@@ -113,6 +113,20 @@ def test_what_was_changed_past_us_is_put_back_and_told() -> None:
     assert step == UpdateProject("cool-project-1", a.LIMITS, frozenset({"historyRetention"}), (RETENTION,))
 
 
+def test_drift_is_told_from_a_change_only_while_the_hold_is_told() -> None:
+    """Not of a resource that a backup brought back with its status, nor after the hold was lifted."""
+    world = kept_up()
+    lifted = a.status(
+        conditions=[
+            a.condition("Ready", "False", "Deleting"),
+            a.condition("Available", "True", "DeletionHeld"),
+        ]
+    )
+    assert world.held
+    assert not replace(world, tenant=replace(world.tenant, deleting=False)).held
+    assert not replace(world, tenant=replace(world.tenant, status=lifted)).held
+
+
 def test_what_its_spec_or_tier_asks_for_since_is_no_drift() -> None:
     for changes in (
         {"tier": a.tier(generation=2, driftPolicy="Report")},
