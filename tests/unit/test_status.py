@@ -411,8 +411,9 @@ STALLED_BEFORE = a.status(
     conditions=[a.condition("Ready", "False"), a.condition("Stalled", "True", "TierNotFound")]
 )
 HELD = Verdict.of(Rest(Reason.PAUSED, "Held.", ready=None))
-DELETING_BEFORE = a.status(conditions=[a.condition("Reconciling", "True", "Deleting")])
-PAUSED_BEFORE = a.status(conditions=[a.condition("Reconciling", "False", "Paused")])
+DELETING_BEFORE = a.status(conditions=[a.condition("Reconciling", "True", "Deleting", message="Held.")])
+PAUSED_BEFORE = a.status(conditions=[a.condition("Reconciling", "False", "Paused", message="Hands off.")])
+HELD_BEFORE = a.status(conditions=[a.condition("Reconciling", "False", "Paused", message="Held.")])
 
 EVENTS: dict[str, tuple[Observed, Verdict, Event | None]] = {
     "a first readiness is silent": (a.bound(), FINE, None),
@@ -472,9 +473,14 @@ EVENTS: dict[str, tuple[Observed, Verdict, Event | None]] = {
         None,
     ),
     "the same hold is silent": (
-        a.bound(tenant=a.tenant(deleting=True, status=PAUSED_BEFORE)),
+        a.bound(tenant=a.tenant(deleting=True, status=HELD_BEFORE)),
         HELD,
         None,
+    ),
+    "a hold of what was paused before is news": (
+        a.bound(tenant=a.tenant(deleting=True, status=PAUSED_BEFORE)),
+        HELD,
+        Event(Reason.PAUSED, "Held.", warning=True),
     ),
 }
 
