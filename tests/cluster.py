@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final, Self
@@ -12,7 +14,7 @@ import httpx
 import yaml
 
 from neon_sandbox.controlplane import ControlPlane
-from waiting import until
+from waiting import PATIENCE, until
 
 Object = dict[str, Any]
 
@@ -63,8 +65,16 @@ class Cluster:
             yield cls(http, namespace)
 
     async def request(self, method: str, path: str, **options: Any) -> Any:
-        """One request; raises RefusedError with the API server's words."""
+        """One request; raises RefusedError with the API server's words.
+
+        It is sent again while the API server asks for that, as client-go does: after a CRD has changed,
+        and in the middle of other requests, its storage is begun anew for a moment.
+        """
         answer = await self._http.request(method, path, **options)
+        deadline = time.monotonic() + PATIENCE
+        while answer.status_code == 429 and "Retry-After" in answer.headers and time.monotonic() < deadline:
+            await asyncio.sleep(float(answer.headers["Retry-After"]))
+            answer = await self._http.request(method, path, **options)
         body = answer.json()
         if answer.is_error:
             raise RefusedError(answer.status_code, body.get("message", ""))

@@ -268,7 +268,7 @@ class Scene:
         """What the operator wrote in this test's namespace, by the API server's audit log."""
         return [
             request
-            for request in self.plane.requests()
+            for request in self.plane.requests(self.audited_from)
             if request.is_write and request.user == OPERATOR_USER and request.namespace == self.namespace
         ]
 

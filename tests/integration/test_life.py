@@ -329,10 +329,15 @@ async def test_a_paused_tenant_is_left_alone_until_the_annotation_goes(running: 
     held_to(running.project(), "pro")
 
 
-async def test_a_paused_deletion_is_held(running: Scene) -> None:
+@pytest.mark.parametrize("told_before", [False, True])
+async def test_a_paused_deletion_is_held(running: Scene, told_before: bool) -> None:
     await running.create()
     await running.cluster.until_ready()
     await running.annotate(paused="true")
+    if told_before:
+        await running.cluster.until_tenant(
+            "acme", lambda t: condition(t, "Reconciling")["reason"] == "Paused", "it says that it is paused"
+        )
     await running.cluster.delete("TenantDatabase", "acme")
     await running.cluster.until_event("Paused")
     assert len(running.projects()) == 1

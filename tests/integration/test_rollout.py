@@ -96,7 +96,7 @@ def tier_writes(scene: Scene) -> int:
         and r.user == OPERATOR_USER
         and r.resource == "databasetiers"
         and r.name == scene.tiers["plan"]
-        for r in scene.plane.requests()
+        for r in scene.plane.requests(scene.audited_from)
     )
 
 

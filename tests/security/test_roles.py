@@ -147,7 +147,11 @@ class Narrow:
     third: Cluster
 
     async def asked(self) -> list[Request]:
-        return [request for request in self.scene.plane.requests() if request.user == OPERATOR_USER]
+        return [
+            request
+            for request in self.scene.plane.requests(self.scene.audited_from)
+            if request.user == OPERATOR_USER
+        ]
 
 
 @pytest.fixture(scope="module")

@@ -214,6 +214,12 @@ def test_what_holds_a_deletion_is_looked_at_again_where_no_event_tells(row: str)
     assert step.message
 
 
+def test_a_pause_of_more_than_one_says_that_the_deletion_waits() -> None:
+    step = plan.next_step(deleted(pause="All is paused."))
+    assert isinstance(step, Rest)
+    assert step.message == "All is paused. The deletion waits for that."
+
+
 def test_the_waits_reason_is_the_deletion() -> None:
     world = deleted(
         tenant=a.tenant(DELETE, deleting=True, annotations={names.INTENT: a.intent().encode()}),

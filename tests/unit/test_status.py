@@ -411,7 +411,8 @@ STALLED_BEFORE = a.status(
     conditions=[a.condition("Ready", "False"), a.condition("Stalled", "True", "TierNotFound")]
 )
 HELD = Verdict.of(Rest(Reason.PAUSED, "Held.", ready=None))
-PAUSED_BEFORE = a.status(conditions=[a.condition("Reconciling", "False", "Paused")])
+PAUSED_BEFORE = a.status(conditions=[a.condition("Reconciling", "False", "Paused", message="Hands off.")])
+HELD_BEFORE = a.status(conditions=[a.condition("Reconciling", "False", "Paused", message="Held.")])
 
 EVENTS: dict[str, tuple[Observed, Verdict, Event | None]] = {
     "a first readiness is silent": (a.bound(), FINE, None),
@@ -451,9 +452,14 @@ EVENTS: dict[str, tuple[Observed, Verdict, Event | None]] = {
         Event(Reason.PAUSED, "Held.", warning=True),
     ),
     "the same hold is silent": (
-        a.bound(tenant=a.tenant(deleting=True, status=PAUSED_BEFORE)),
+        a.bound(tenant=a.tenant(deleting=True, status=HELD_BEFORE)),
         HELD,
         None,
+    ),
+    "a hold of what was paused before is news": (
+        a.bound(tenant=a.tenant(deleting=True, status=PAUSED_BEFORE)),
+        HELD,
+        Event(Reason.PAUSED, "Held.", warning=True),
     ),
 }
 

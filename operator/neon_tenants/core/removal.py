@@ -44,7 +44,10 @@ def paused(observed: Observed) -> Rest | None:
         message = f"The annotation {names.PAUSED} is true: {held}. Remove it to go on."
         return Rest(Reason.PAUSED, message, ready=None)
     if observed.pause is not None:
-        return Rest(Reason.PAUSED, observed.pause, ready=None, again=PAUSED_AGAIN)
+        message = (
+            f"{observed.pause} The deletion waits for that." if observed.tenant.deleting else observed.pause
+        )
+        return Rest(Reason.PAUSED, message, ready=None, again=PAUSED_AGAIN)
     return None
 
 
