@@ -48,6 +48,9 @@ PURPOSES: Final = {
     ("configmaps", "get"): "to remember which deletions were counted, and the cluster's identity",
     ("configmaps", "create"): "to keep them for the first time",
     ("configmaps", "update"): "to count deletions before they go on",
+    ("leases", "get"): "to see which replica leads",
+    ("leases", "update"): "to lead, to go on leading, and to let another lead at the end",
+    ("leases", "create"): "to lead for the first time",
 }
 """What each permission is for; the text behind `to` names the feature that breaks without it."""
 

@@ -17,6 +17,7 @@ _RESOURCES: Final = (
     "secrets",
     "events",
     "configmaps",
+    "leases",
     "namespaces",
     "endpoints",
     "branches",

@@ -8,7 +8,7 @@ import itertools
 import json
 import sys
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,8 +40,10 @@ FAST: Final = {
     "log_level": "DEBUG",
     "grace": "5",
     "listen": "127.0.0.1:0",
+    "leader_elect": "false",
 }
-"""Short times, so that what waits for a lifetime or a back-off does not hold up the tests."""
+"""Short times, so that what waits for a lifetime or a back-off does not hold up the tests. Without an
+election, or each would wait for the Lease of an operator that was killed before it."""
 
 SWEEPING: Final = {"sweep_interval": "1"}
 
@@ -75,6 +77,7 @@ class Scene:
     """What its operators watched, beside its own."""
     audited_from: int = 0
     """Where in the API server's audit log its part begins."""
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     @property
@@ -118,7 +121,7 @@ class Scene:
                 self.folder,
                 kubeconfig=self.kubeconfig,
                 settings=settings,
-                name=f"operator-{len(self.operators)}",
+                name=f"operator-{next(self._numbers)}",  # two may start at once
                 start=start,
             )
         )

@@ -19,8 +19,10 @@ SHORT_TIMES: Final = {
     "request_timeout": "2",
     "retry_max": "5",
     "listen": "127.0.0.1:0",
+    "leader_elect": "false",
 }
-"""A create that a crash cut off goes on after eight seconds here; 300 is the default."""
+"""A create that a crash cut off goes on after eight seconds here; 300 is the default. Nobody waits for the
+Lease of an operator that was killed."""
 
 
 @dataclass

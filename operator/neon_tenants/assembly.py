@@ -122,10 +122,10 @@ class _Ground:
 
 
 @asynccontextmanager
-async def assemble(settings: Settings) -> AsyncIterator[Operator]:
-    """Puts the parts together; they are of use until the block ends."""
+async def assemble(settings: Settings, *, kube: KubeClient, metrics: Metrics) -> AsyncIterator[Operator]:
+    """Puts the parts together; they are of use until the block ends, and show their gauges so long."""
     async with AsyncExitStack() as stack:
-        ground = await _ground(stack, settings)
+        ground = await _ground(stack, settings, kube, metrics)
         state = State(
             ground.kube,
             namespace=ground.kube.own_namespace(settings.namespace),
@@ -175,7 +175,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
             reconciler,
             pauses,
         )
-        ground.metrics.add(Gauges(parts, per_tenant=settings.tenant_metrics))
+        stack.enter_context(metrics.showing(Gauges(parts, per_tenant=settings.tenant_metrics)))
         yield Operator(
             settings=settings,
             kube=ground.kube,
@@ -203,8 +203,8 @@ async def assemble(settings: Settings) -> AsyncIterator[Operator]:
         )
 
 
-async def _ground(stack: AsyncExitStack, settings: Settings) -> _Ground:
-    key, metrics = ApiKey(settings.api_key_file, _clock), Metrics()
+async def _ground(stack: AsyncExitStack, settings: Settings, kube: KubeClient, metrics: Metrics) -> _Ground:
+    key = ApiKey(settings.api_key_file, _clock)
     holder = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     rates = Rates(
         settings.requests_per_minute,
@@ -212,9 +212,6 @@ async def _ground(stack: AsyncExitStack, settings: Settings) -> _Ground:
         settings.consumption_requests_per_minute,
     )
     budget = Budget(rates, _clock)
-    kube = await stack.enter_async_context(
-        KubeClient.connect(kubeconfig=settings.kubeconfig, context=settings.kube_context)
-    )
     http = await stack.enter_async_context(
         Http.connect(
             settings.api_url,

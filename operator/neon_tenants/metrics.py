@@ -6,6 +6,8 @@ the number.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from prometheus_client import (
@@ -77,9 +79,14 @@ class Metrics:
             registry=self._registry,
         )
 
-    def add(self, collector: Collector) -> None:
-        """Gauges that are asked at each scrape."""
+    @contextmanager
+    def showing(self, collector: Collector) -> Iterator[None]:
+        """Asks for these gauges at each scrape until the block ends."""
         self._registry.register(collector)
+        try:
+            yield
+        finally:
+            self._registry.unregister(collector)
 
     def passed(self, again: Again | None, seconds: float) -> None:
         """A pass over a tenant ended; without an answer where it raised."""

@@ -1,297 +1,132 @@
-"""The operator as one process: its watch started, its chores kept going, its end in order."""
+"""The operator as one process: its connections, its pages, and its terms of work."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import random
+import secrets
 import signal
+import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Collection, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Final
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
 
-import kopf
-
-from neon_tenants import handlers, serve
-from neon_tenants.api import names
-from neon_tenants.assembly import Operator, assemble
-from neon_tenants.core.health import not_alive, not_ready
-from neon_tenants.core.record import Record
-from neon_tenants.fleet.signs import signs_of
-from neon_tenants.fleet.sweep import trickle
-from neon_tenants.kube.errors import KubeError
+from neon_tenants import serve, term
+from neon_tenants.assembly import assemble
+from neon_tenants.core.lease import Terms
+from neon_tenants.election import Election
+from neon_tenants.kube.client import KubeClient
+from neon_tenants.kube.leases import Leases
+from neon_tenants.metrics import Metrics
+from neon_tenants.replica import Replica
 from neon_tenants.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-KEY_POLL: Final = 2.0
-"""Seconds between looks at the API key's file. A mounted Secret sends no event."""
-START_DELAYS: Final = (1.0, 2.0, 5.0, 10.0)
-"""Seconds between tries while the API server or the CRDs are not there; the last one repeats."""
+LEASE: Final = "neon-tenant-operator"
+"""Name of the Lease. The chart's Role names it, too."""
 
 
 async def run(settings: Settings, *, stop: asyncio.Event) -> None:
     """Runs the operator until `stop` is set or a signal asks for the end."""
     _take_signals(stop)
     async with AsyncExitStack() as stack:
-        operator = await stack.enter_async_context(assemble(settings))
-        await stack.enter_async_context(
-            operator.queue.working(operator.reconcile, workers=settings.workers, grace=settings.grace)
+        kube = await stack.enter_async_context(
+            KubeClient.connect(kubeconfig=settings.kubeconfig, context=settings.kube_context)
         )
+        election = _election(settings, kube) if settings.leader_elect else None
+        metrics, replica = Metrics(), Replica(election)
+        stack.enter_context(metrics.showing(replica))
         await stack.enter_async_context(
             serve.serving(
                 settings.listen,
-                reads={
-                    "orphans": operator.orphans.read,
-                    "preview": operator.previews.read,
-                    "status": operator.overview.answer,
-                    "usage": operator.report.answer,
-                },
-                probes=_probes(operator),
-                metrics=operator.metrics.render,
+                reads=replica.reads(),
+                probes={"healthz": replica.alive, "readyz": replica.ready},
+                metrics=metrics.render,
             )
         )
-        triggers = _triggers(operator)
-        chores = await stack.enter_async_context(_chores(operator, triggers))
-        watch = asyncio.create_task(_watch(operator, triggers, stop))
-        await asyncio.wait({watch, *chores}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (watch, *chores):
-            if task.done():
-                task.result()  # a chore ends only by an error, which ends the process
-        stop.set()
-        await watch
+        work = _Work(settings, kube, metrics, replica, stop)
+        if election is None:
+            await work.one_term(asyncio.Event())
+        else:
+            await _take_part(election, work)
     logger.info("The operator has stopped.")
 
 
-def _triggers(operator: Operator) -> handlers.Triggers:
-    return handlers.Triggers(
-        queue=operator.queue,
-        roster=operator.roster,
-        memory=operator.memory,
-        operations=operator.operations,
-        became_ready=lambda record: operator.metrics.became_ready(time.time() - record.created),
-        rollouts=operator.rollouts,
+@dataclass(frozen=True, slots=True)
+class _Work:
+    settings: Settings
+    kube: KubeClient
+    metrics: Metrics
+    replica: Replica
+    stop: asyncio.Event
+
+    async def one_term(self, lost: asyncio.Event) -> None:
+        """Works until the process is to end, or the lead is lost.
+
+        Each term begins with parts of its own, as a process does: what was known when the last one ended
+        is old, and the request budget must begin empty, since another may have used it up.
+        """
+        end = term.End(self.stop, lost, lambda: _take_signals(self.stop))
+        async with assemble(self.settings, kube=self.kube, metrics=self.metrics) as operator:
+            self.replica.operator = operator
+            try:
+                await term.work(operator, end)
+            finally:
+                self.replica.operator = None
+        if not lost.is_set():
+            self.stop.set()
+
+
+async def _take_part(election: Election, work: _Work) -> None:
+    """Stands by until this replica leads, works as long as it does, and stands by again."""
+    work.replica.installed = await term.until_served(work.kube, work.stop)
+    while await election.acquire(work.stop):
+        await _lead(election, work)
+
+
+async def _lead(election: Election, work: _Work) -> None:
+    lost = asyncio.Event()
+    renewing = asyncio.create_task(election.renew())
+    renewing.add_done_callback(lambda _: lost.set())
+    try:
+        await work.one_term(lost)
+    finally:
+        renewing.cancel()
+        await asyncio.wait({renewing})
+        if election.leads:
+            # All work has ended, so the next one need not wait.
+            await election.release()
+    if not renewing.cancelled():
+        renewing.result()
+
+
+def _election(settings: Settings, kube: KubeClient) -> Election:
+    return Election(
+        leases=Leases(kube, namespace=kube.own_namespace(settings.namespace), name=LEASE),
+        # Begins with the pod's name, and no two processes have it.
+        identity=f"{socket.gethostname()}_{secrets.token_hex(8)}",
+        terms=Terms(
+            duration=settings.leader_elect_lease_duration,
+            deadline=settings.leader_elect_renew_deadline,
+            retry=settings.leader_elect_retry_period,
+        ),
+        clock=time.monotonic,
+        dice=random.random,
+        wall_time=_micro_time,
     )
 
 
-async def _watch(operator: Operator, triggers: handlers.Triggers, stop: asyncio.Event) -> None:
-    """Lets Kopf watch; starts it again when its watch breaks for good."""
-    namespaces = operator.settings.watch_namespaces
-    while not stop.is_set():
-        if not await _cluster_is_ready(operator, stop):
-            return
-        started, ended = asyncio.Event(), asyncio.Event()
-        operator.pulse.begin()
-        ends = (_handed_on(stop, ended), _handed_on(operator.pulse.deaf, ended))
-        beside = [asyncio.create_task(each) for each in (_started(started, stop), *ends)]
-        try:
-            tasks = await kopf.spawn_tasks(
-                registry=handlers.registry(triggers, operator.kube.login, operator.pulse),
-                settings=handlers.settings(),
-                standalone=True,
-                clusterwide=not namespaces,
-                namespaces=namespaces,
-                stop_flag=ended,
-                ready_flag=started,
-            )
-            await kopf.run_tasks(tasks, ignored=_ALL)
-        # Kopf ends with whatever error its watch met: an expired list, a CRD that went away.
-        except Exception as error:  # noqa: BLE001
-            logger.error("The watch ended and is started again.", extra={"error": type(error).__name__})  # noqa: TRY400
-            await _pause(stop, START_DELAYS[0])
-        else:
-            if not operator.pulse.deaf.is_set():
-                return  # a signal, or the stop flag
-        finally:
-            ended.set()  # Kopf leaves a task behind that waits for it
-            for task in beside:
-                task.cancel()
-            await asyncio.gather(*beside, return_exceptions=True)
-            operator.pulse.end()
-            if operator.pulse.deaf.is_set():
-                # What is known of the history that is gone is no measure of what is read now.
-                operator.queue.renew()
-
-
-class _AllTasks(Collection[asyncio.Task[Any]]):
-    """What Kopf is to let be when it ends: every task that is not its own.
-
-    It takes whatever began after it for its own and cancels it, in the middle of a write, too; and by
-    itself it knows only tasks that began before. Its own it ends by name, before it asks for these.
-    """
-
-    def __contains__(self, task: object) -> bool:
-        return True
-
-    def __iter__(self) -> Iterator[asyncio.Task[Any]]:
-        return iter(asyncio.all_tasks())
-
-    def __len__(self) -> int:
-        return len(asyncio.all_tasks())
-
-
-_ALL: Final = _AllTasks()
-
-
-async def _handed_on(cause: asyncio.Event, ended: asyncio.Event) -> None:
-    await cause.wait()
-    ended.set()
-
-
-async def _started(started: asyncio.Event, stop: asyncio.Event) -> None:
-    """Takes the signals back from Kopf: all of the operator ends by one flag."""
-    await started.wait()
-    _take_signals(stop)
-    logger.info("The operator is watching.")
-
-
-def _probes(operator: Operator) -> dict[str, serve.Probe]:
-    pulse, queue = operator.pulse, operator.queue
-    return {
-        "healthz": lambda: not_alive(signs_of(pulse, queue)),
-        "readyz": lambda: not_ready(signs_of(pulse, queue)),
-    }
+def _micro_time() -> str:
+    """As metav1.MicroTime."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _take_signals(stop: asyncio.Event) -> None:
     if threading.current_thread() is threading.main_thread():
         for sign in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(sign, stop.set)
-
-
-async def _cluster_is_ready(operator: Operator, stop: asyncio.Event) -> bool:
-    """Waits until the API server serves our resources, and reads them; false when asked to stop."""
-    kinds = frozenset({names.TENANT_DATABASES, names.DATABASE_TIERS, names.FLEET_OPERATIONS})
-    delays = iter(START_DELAYS)
-    delay = START_DELAYS[0]
-    while not stop.is_set():
-        try:
-            if await operator.kube.serves(names.GROUP, names.VERSION, kinds):
-                await operator.pauses.meet()
-                await operator.brake.load()
-                await _read_all(operator)
-                return True
-            logger.warning("The CRDs are not installed. Install them with: kubectl apply -f crds/ (waiting)")
-        except KubeError as error:
-            logger.warning("The cluster is not ready (waiting).", extra={"why": str(error)})
-        delay = next(delays, delay)
-        await _pause(stop, delay)
-    return False
-
-
-async def _read_all(operator: Operator) -> None:
-    """Tiers before tenants: whether one is settled depends on its tier. And both before the watch: a rollout
-    that does not know all tenants would choose its canaries among the first that are told. What is not there
-    any more goes: Kopf notices no deletion across a new list.
-    """
-    roster = operator.roster
-    tiers = await operator.tenants.tiers()
-    for tier in tiers:
-        roster.put_tier(tier)
-    for name in {tier.name for tier in roster.tiers()} - {tier.name for tier in tiers}:
-        roster.drop_tier(name)
-    gone = {record.key: record.uid for record in roster.records()}
-    for namespace in operator.settings.watch_namespaces or (None,):
-        async for tenant in operator.tenants.all(namespace):
-            record = Record.of(tenant)
-            roster.put(record)
-            gone.pop(record.key, None)
-    for key, uid in gone.items():
-        roster.drop(key)
-        operator.memory.forget(uid)
-    for tier in roster.tiers():
-        operator.rollouts.note(tier.name)
-
-
-@asynccontextmanager
-async def _chores(operator: Operator, triggers: handlers.Triggers) -> AsyncIterator[set[asyncio.Task[None]]]:
-    tasks = {
-        asyncio.create_task(_resync(operator, triggers)),
-        asyncio.create_task(_watch_key(operator)),
-        asyncio.create_task(_watch_history(operator)),
-        asyncio.create_task(operator.rollouts.run()),
-        asyncio.create_task(operator.sweep.run(operator.settings.sweep_interval, random.random)),
-        asyncio.create_task(trickle(operator.roster, operator.queue, operator.settings.resync_interval)),
-        asyncio.create_task(operator.operations.run()),
-    }
-    try:
-        yield tasks
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _resync(operator: Operator, triggers: handlers.Triggers) -> None:
-    """Lists what is watched once in the resync interval: what no event has told of.
-
-    Of tenants that are not there any more, their passes tell.
-    """
-    while True:
-        await asyncio.sleep(operator.settings.resync_interval * random.uniform(0.9, 1.0))  # noqa: S311 - jitter
-        if not operator.pulse.complete:
-            continue  # the watch is about to list by itself
-        tiers = {tier.name for tier in operator.roster.tiers()}
-        try:
-            for path in sorted(handlers.streams(operator.settings.watch_namespaces)):
-                kind = path.rpartition("/")[2]
-                async for body in operator.kube.items(f"list {kind}", path):
-                    triggers.listed(kind, body)
-                    if kind == names.DATABASE_TIERS:
-                        tiers.discard(body["metadata"]["name"])
-        except KubeError as error:
-            logger.warning("What is watched was not listed anew.", extra={"why": str(error)})
-            continue
-        for name in tiers:
-            triggers.unlisted_tier(name)
-
-
-async def _watch_key(operator: Operator) -> None:
-    """Ends every back-off when the API key's file changes: its old content may have been the cause."""
-    known = operator.key.fingerprint()
-    while True:
-        await asyncio.sleep(KEY_POLL)
-        found = operator.key.fingerprint()
-        if found != known:
-            known = found
-            logger.info("The API key's file has changed.")
-            operator.queue.expedite()
-
-
-async def _watch_history(operator: Operator) -> None:
-    """Lets the watch begin anew where the API server's history went back: a backup of etcd was restored.
-
-    A watch that goes on from a version which is yet to come gets no error. It is told nothing at all until
-    that version has come again.
-    """
-    while True:
-        resumed = await operator.pulse.resumed()
-        while resumed:
-            path, version = resumed.popitem()
-            try:
-                found = await operator.kube.version(path)
-            except KubeError as error:
-                logger.info(
-                    "The version of what is stored is not known (waiting).", extra={"why": str(error)}
-                )
-                resumed[path] = version
-                await asyncio.sleep(START_DELAYS[0])
-                continue
-            if 0 < found < version:
-                logger.warning(
-                    "The API server's history went back, as after a backup of etcd was restored. "
-                    "Everything is read anew.",
-                    extra={"known": version, "found": found},
-                )
-                operator.pulse.deaf.set()
-                break
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return

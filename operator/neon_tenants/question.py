@@ -11,3 +11,14 @@ Question: TypeAlias = Mapping[str, Any]
 
 class BadQuestionError(Exception):
     """The question cannot be answered; the message says how to ask."""
+
+
+class StandbyError(Exception):
+    """This replica only stands by; the message says who can answer."""
+
+    def __init__(self, leader: str) -> None:
+        super().__init__(
+            f"This replica stands by. Ask the one that leads: {leader}."
+            if leader
+            else "This replica stands by, and none leads yet. Ask again."
+        )

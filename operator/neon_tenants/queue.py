@@ -13,7 +13,7 @@ import logging
 import traceback
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -157,8 +157,13 @@ class Queue:
         self.expedite()
 
     @asynccontextmanager
-    async def working(self, reconcile: Reconcile, *, workers: int, grace: float) -> AsyncIterator[None]:
-        """Works off the queue until the block ends; passes that run then have `grace` seconds to finish."""
+    async def working(
+        self, reconcile: Reconcile, *, workers: int, grace: float, cut: asyncio.Event | None = None
+    ) -> AsyncIterator[None]:
+        """Works off the queue until the block ends; passes that run then have `grace` seconds to finish.
+
+        When `cut` is set, they have none.
+        """
         stopping = asyncio.Event()
         self._moved = _now()
         self._staff = Staff(workers)
@@ -167,12 +172,11 @@ class Queue:
             yield
         finally:
             stopping.set()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(grace):
-                    await self._idle.wait()
-            for task in tasks:
+            ends = [asyncio.create_task(event.wait()) for event in (self._idle, cut) if event is not None]
+            await asyncio.wait(ends, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
+            for task in (*ends, *tasks):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*ends, *tasks, return_exceptions=True)
             if self._timer is not None:
                 self._timer.cancel()
 

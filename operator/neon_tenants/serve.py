@@ -9,20 +9,31 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import orjson
 from aiohttp import web
 
 from neon_tenants.neon.errors import NeonError
-from neon_tenants.question import BadQuestionError, Question
+from neon_tenants.question import BadQuestionError, Question, StandbyError
 
 logger = logging.getLogger(__name__)
 
 Read: TypeAlias = Callable[[Question], Awaitable[Any]]
-"""Answers a question with JSON. Raises BadQuestionError and NeonError."""
-Probe: TypeAlias = Callable[[], str | None]
-"""What is wrong, in a sentence; None when all is well."""
+"""Answers a question with JSON. Raises BadQuestionError, StandbyError and NeonError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What a probe finds."""
+
+    well: bool
+    says: str
+    """In a sentence or a word."""
+
+
+Probe: TypeAlias = Callable[[], Health]
 
 
 @asynccontextmanager
@@ -70,6 +81,8 @@ def _answering(read: Read) -> Callable[[web.Request], Awaitable[web.Response]]:
             return _json(200, await read(await _question(request)))
         except BadQuestionError as error:
             return _json(400, {"error": str(error)})
+        except StandbyError as error:
+            return _json(503, {"error": str(error), "standby": True})
         except NeonError as error:
             return _json(502, {"error": error.failure.message})
 
@@ -90,8 +103,8 @@ async def _question(request: web.Request) -> Question:
 
 def _probing(probe: Probe) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def answer(_request: web.Request) -> web.Response:
-        trouble = probe()
-        return web.Response(status=503 if trouble else 200, text=f"{trouble or 'ok'}\n")
+        health = probe()
+        return web.Response(status=200 if health.well else 503, text=f"{health.says}\n")
 
     return answer
 

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from neon_tenants.core.lease import LONGEST
+
 ENVIRONMENT_PREFIX = "NEON_TENANTS_"
 
 # So plain that all who read it see the same host in it: what is odder may send the key elsewhere.
@@ -148,6 +150,31 @@ class Settings(BaseModel):
         description="Namespace that holds the operator's own state, a ConfigMap. Left out: the one of this "
         "pod, or else neon-tenant-operator.",
     )
+    leader_elect: bool = Field(
+        default=True,
+        description="Whether to work only while holding the Lease neon-tenant-operator in its own namespace: "
+        "of several replicas one works, and the others stand by.",
+    )
+    leader_elect_lease_duration: int = Field(
+        default=10,
+        ge=1,
+        le=int(LONGEST),
+        description="Seconds after which another replica takes over a Lease that is not renewed.",
+    )
+    leader_elect_renew_deadline: float = Field(
+        default=7.0,
+        gt=0,
+        le=LONGEST,
+        description="Seconds without a renewal after which the leader stops all work. Less than the Lease's "
+        "duration: the rest is for clocks that run unlike and for the stop itself.",
+    )
+    leader_elect_retry_period: float = Field(
+        default=2.0,
+        gt=0,
+        le=60,
+        description="Seconds between renewals, and between looks at another's Lease, with up to a fifth more "
+        "at random.",
+    )
     deletions_per_window: int = Field(
         default=10,
         ge=0,
@@ -201,4 +228,12 @@ class Settings(BaseModel):
         # time to finish it and to list the project (docs/protocol.md, rules 4 and 5).
         if self.request_timeout > self.intent_lifetime / 4:
             raise ValueError("request_timeout must be at most a quarter of intent_lifetime")
+        return self
+
+    @model_validator(mode="after")
+    def _a_leader_stops_in_time(self) -> Self:
+        if self.leader_elect_renew_deadline >= self.leader_elect_lease_duration:
+            raise ValueError("leader_elect_renew_deadline must be less than leader_elect_lease_duration")
+        if self.leader_elect_retry_period * 1.2 >= self.leader_elect_renew_deadline:
+            raise ValueError("leader_elect_retry_period must be less than leader_elect_renew_deadline / 1.2")
         return self

@@ -30,6 +30,10 @@ CREATE = {"lane": "create"}
 CASES = (
     Case("NeonTenantsOperatorAbsent", {'neon_tenants_build_info{version="1"}': "1x10"}, quiet=29, fires=31),
     Case("NeonTenantsOperatorNotReady", {"neon_tenants_ready": "1x10 0x40"}),
+    Case(
+        "NeonTenantsNoLeader",
+        {'neon_tenants_leader{pod="a"}': "1x10 0x40", 'neon_tenants_leader{pod="b"}': "0x50"},
+    ),
     Case("NeonTenantsCredentialsRejected", {"neon_tenants_api_key_rejected": "0x10 1x40"}),
     Case(
         "NeonTenantsNeonUnreachable",

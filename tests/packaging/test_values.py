@@ -21,6 +21,7 @@ EVERYTHING: dict[str, Any] = {
     "imagePullSecrets": [{"name": "registry"}],
     "neon": {"existingSecret": "neon", "existingSecretKey": "token"},
     "podDisruptionBudget": {"enabled": True, "maxUnavailable": "50%"},
+    "replicaCount": 3,
     "priorityClassName": "system-cluster-critical",
     "nodeSelector": {"pool": "platform"},
     "tolerations": [{"key": "platform", "operator": "Exists"}],
@@ -131,6 +132,41 @@ async def test_a_budget_is_made_only_on_demand() -> None:
     assert [d for d in documents if d["kind"] == "PodDisruptionBudget"] == []
 
 
+async def test_an_update_begins_with_the_new_pod() -> None:
+    spec = (await deployment())["spec"]
+    assert spec["replicas"] == 1
+    rolling = {"maxSurge": 1, "maxUnavailable": 0}
+    assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": rolling}
+    assert "affinity" not in spec["template"]["spec"]
+
+
+async def test_several_replicas_are_kept_apart() -> None:
+    documents = await charts.rendered(charts.OPERATOR, values(replicaCount=2))
+    spec = charts.one(documents, "Deployment")["spec"]
+    assert spec["replicas"] == 2
+    (apart,) = spec["template"]["spec"]["affinity"]["podAntiAffinity"][
+        "preferredDuringSchedulingIgnoredDuringExecution"
+    ]
+    assert apart["podAffinityTerm"]["labelSelector"] == spec["selector"]
+    budget = charts.one(documents, "PodDisruptionBudget")["spec"]
+    assert budget["maxUnavailable"] == 1
+    assert budget["selector"] == spec["selector"]
+
+
+async def test_without_an_election_the_old_pod_ends_first() -> None:
+    documents = await charts.rendered(charts.OPERATOR, values(settings={"leaderElect": False}))
+    assert charts.one(documents, "Deployment")["spec"]["strategy"] == {"type": "Recreate"}
+    resources = {
+        resource
+        for document in documents
+        if document["kind"] in ("Role", "ClusterRole")
+        for rule in document["rules"]
+        for resource in rule["resources"]
+    }
+    assert "configmaps" in resources
+    assert "leases" not in resources
+
+
 @pytest.mark.parametrize("changes", [{}, EVERYTHING], ids=["as little as possible", "everything"])
 async def test_the_api_server_takes_it(plane: ControlPlane, changes: dict[str, Any]) -> None:
     text = await charts.helm(
@@ -196,6 +232,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a namespace twice": ({"watchNamespaces": ["a", "a"]}, "items at 0 and 1 are equal"),
     "no digest": ({"image": {"digest": "latest"}}, "at '/image/digest': 'latest' does not match"),
     "a budget that blocks": ({"podDisruptionBudget": {"maxUnavailable": 0}}, "minimum: got 0, want 1"),
+    "several at once": (
+        {"replicaCount": 2, "settings": {"leaderElect": False}},
+        "replicaCount is above 1 and settings.leaderElect is false: all replicas would work at once",
+    ),
     "half a volume": ({"extraVolumes": [{}]}, "at '/extraVolumes/0': missing property 'name'"),
     "nothing": ({"neon": None}, "missing property 'neon'"),
     "a setting as a variable": (

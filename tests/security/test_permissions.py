@@ -48,14 +48,25 @@ def test_the_shipped_role_for_its_own_namespace_is_exactly_this() -> None:
     documents = list(yaml.safe_load_all(manifests.permissions()))
     (role,) = (document for document in documents if document["kind"] == "Role")
     assert role["metadata"]["namespace"] == installation.NAMESPACE
+    leases = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]}
     assert role["rules"] == [
-        {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "create", "update"]}
+        {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "create", "update"]},
+        {**leases, "resourceNames": ["neon-tenant-operator"], "verbs": ["get", "update"]},
+        {**leases, "verbs": ["create"]},
     ]
 
 
 REFUSED = {
     "read another namespace's ConfigMaps": ("GET", "/api/v1/namespaces/{namespace}/configmaps/any"),
     "list its own ConfigMaps": ("GET", "/api/v1/namespaces/neon-tenant-operator/configmaps"),
+    "read another Lease": (
+        "GET",
+        "/apis/coordination.k8s.io/v1/namespaces/neon-tenant-operator/leases/another",
+    ),
+    "read another namespace's Lease of its name": (
+        "GET",
+        "/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/neon-tenant-operator",
+    ),
     "create a FleetOperation": ("POST", "/apis/neontenants.io/v1alpha1/fleetoperations"),
     "list Secrets": ("GET", "/api/v1/secrets"),
     "list a namespace's Secrets": ("GET", "/api/v1/namespaces/{namespace}/secrets"),

@@ -20,10 +20,15 @@ from neon_sandbox.controlplane import ControlPlane
 from scene import Scene, playing, served
 from waiting import until
 
+COORDINATION: Final = "/apis/coordination.k8s.io/v1"
 RBAC: Final = "rbac.authorization.k8s.io"
 CAN_I: Final = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 ACCOUNT: Final = "lame"
 
+ELECTING: Final = {"leader_elect": "true", "leader_elect_lease_duration": "3"} | {
+    "leader_elect_renew_deadline": "2",
+    "leader_elect_retry_period": "0.5",
+}
 Done = Callable[[], Awaitable[bool]]
 
 
@@ -130,6 +135,9 @@ NEEDED_AT_START: Final = {
     ("namespaces", "get"),
     ("configmaps", "get"),
     ("configmaps", "create"),
+    ("leases", "get"),
+    ("leases", "create"),
+    ("leases", "update"),
     ("databasetiers", "list"),
     ("databasetiers", "watch"),
     ("tenantdatabases", "list"),
@@ -145,6 +153,18 @@ def named(rights: Iterable[tuple[str, str]]) -> list[Any]:
     ]
 
 
+async def forget(scene: Scene) -> None:
+    """What operators kept in their namespace is gone."""
+    state = f"/api/v1/namespaces/{scene.namespace}/configmaps"
+    await scene.cluster.request("DELETE", state, params={"fieldSelector": "metadata.name!=kube-root-ca.crt"})
+    await scene.cluster.request("DELETE", f"{COORDINATION}/namespaces/{scene.namespace}/leases")
+
+
+async def leave_a_released_lease(scene: Scene) -> None:
+    lease = {"metadata": {"name": "neon-tenant-operator"}, "spec": {}}
+    await scene.cluster.request("POST", f"{COORDINATION}/namespaces/{scene.namespace}/leases", json=lease)
+
+
 @pytest.mark.proves("T11")
 @pytest.mark.parametrize(("resource", "verb"), named(NEEDED_AT_START))
 async def test_an_operator_without_it_is_not_ready_until_it_is_given(
@@ -153,10 +173,11 @@ async def test_an_operator_without_it_is_not_ready_until_it_is_given(
     scene = lame.scene
     (right,) = (right for right in lame.rights if (right.resource, right.verb) == (resource, verb))
     await lame.get_all(but=right)
-    state = f"/api/v1/namespaces/{scene.namespace}/configmaps"
-    await scene.cluster.request("DELETE", state, params={"fieldSelector": "metadata.name!=kube-root-ca.crt"})
+    await forget(scene)
+    if (resource, verb) == ("leases", "update"):
+        await leave_a_released_lease(scene)
     since = scene.plane.audit_log.stat().st_size
-    settings = scene.settings(namespace=scene.namespace)
+    settings = scene.settings(namespace=scene.namespace, **ELECTING)
     name = f"starting-{resource}-{verb}"
     async with installation.operator(
         scene.folder, kubeconfig=scene.kubeconfig, settings=settings, name=name
@@ -307,10 +328,9 @@ async def test_each_permission_is_used_and_nothing_else_is_asked_for(lame: Lame)
     scene = lame.scene
     await scene.stop_operators()
     await lame.get_all()
-    state = f"/api/v1/namespaces/{scene.namespace}/configmaps"
-    await scene.cluster.request("DELETE", state, params={"fieldSelector": "metadata.name!=kube-root-ca.crt"})
+    await forget(scene)
     since = scene.plane.audit_log.stat().st_size
-    await scene.start_operator(namespace=scene.namespace)
+    await scene.start_operator(namespace=scene.namespace, **ELECTING)
 
     async def play(feature: Feature, name: str) -> None:
         await feature.prepare(scene, name)

@@ -17,7 +17,9 @@ from neon_tenants.api.tenant_database import Meter, Usage
 from neon_tenants.core.again import Again
 from neon_tenants.core.lane import Lane
 from neon_tenants.core.record import Record
-from neon_tenants.metrics import PREFIX
+from neon_tenants.kube.client import KubeClient
+from neon_tenants.metrics import PREFIX, Metrics
+from neon_tenants.replica import Replica
 from neon_tenants.settings import Settings
 
 PAGE = Path(__file__).parents[2] / "docs/metrics.md"
@@ -40,15 +42,19 @@ async def families(folder: Path) -> dict[str, tuple[str, str, list[Sample]]]:
     settings = Settings(
         cluster_id="prod", api_key_file=folder / "key", kubeconfig=kubeconfig, tenant_metrics=True
     )
-    async with assembly.assemble(settings) as operator:
+    metrics = Metrics()
+    async with (
+        KubeClient.connect(kubeconfig=kubeconfig) as kube,
+        assembly.assemble(settings, kube=kube, metrics=metrics) as operator,
+    ):
         operator.roster.put_tier(a.tier())
         usage = Usage(compute_time=Meter(used=5, limit=10, percent=50))
         operator.roster.put(replace(Record.of(a.tenant(status=a.status())), usage=usage))
-        metrics = operator.metrics
         metrics.passed(Again(), 0.1)
         metrics.became_ready(2.0)
         metrics.requested("/projects/{}", "GET", 200, Lane.SWEEP)
-        page = metrics.render().decode()
+        with metrics.showing(Replica(None)):
+            page = metrics.render().decode()
     return {
         family.name: (family.type, family.documentation, family.samples)
         for family in text_string_to_metric_families(page)

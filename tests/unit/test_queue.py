@@ -393,6 +393,16 @@ async def test_a_pass_that_takes_too_long_is_cancelled_at_the_end() -> None:
     assert passes.order == [key("x")]
 
 
+async def test_passes_are_cut_off_when_there_is_no_time_to_finish_them() -> None:
+    q, passes, cut = queue(), Passes(), asyncio.Event()
+    passes.gate.clear()
+    q.add(key("x"), Lane.CREATE)
+    async with q.working(passes, workers=1, grace=3600, cut=cut):
+        await passes.until(1)
+        asyncio.get_running_loop().call_soon(cut.set)
+    assert passes.order == [key("x")]
+
+
 async def test_the_queue_tells_what_waits_and_what_backs_off() -> None:
     q, passes = queue(first_delay=1000, max_delay=1000), Passes()
     passes.answers[key("bad")] = [Again(backoff=True)]

@@ -12,7 +12,7 @@ from neon_tenants.cli.output import as_csv, as_table
 from neon_tenants.cli.reading import ReadError, Source
 from neon_tenants.core.failure import Done
 from neon_tenants.neon.errors import unreachable
-from neon_tenants.question import BadQuestionError, Question
+from neon_tenants.question import BadQuestionError, Question, StandbyError
 
 
 async def echo(question: Question) -> Any:
@@ -27,7 +27,11 @@ async def neon_is_away(_question: Question) -> Any:
     raise unreachable("Neon could not be reached to list projects.", Done.NO)
 
 
-READS = {"echo": echo, "refuse": refuse, "away": neon_is_away}
+async def stand_by(_question: Question) -> Any:
+    raise StandbyError("pod-1_5f")
+
+
+READS = {"echo": echo, "refuse": refuse, "away": neon_is_away, "standby": stand_by}
 
 
 async def ask(read: str, question: Question | None = None, *, post: bool = False) -> Any:
@@ -46,6 +50,8 @@ async def test_what_the_operator_says_reaches_the_person() -> None:
         await ask("refuse")
     with pytest.raises(ReadError, match="Neon could not be reached"):
         await ask("away")
+    with pytest.raises(ReadError, match="leads: pod-1_5f"):
+        await ask("standby")
     with pytest.raises(ReadError, match="does not know the question 'no-such'"):
         await ask("no-such")
 

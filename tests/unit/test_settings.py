@@ -26,6 +26,9 @@ BAD: dict[str, dict[str, object]] = {
     "no host": {"api_url": "https://"},
     "another scheme": {"api_url": "file:///etc/passwd"},
     "an intent that a POST outlives": {"request_timeout": "30", "intent_lifetime": "60"},
+    "a leader that stops too late": {"leader_elect_renew_deadline": "10"},
+    "a leader that cannot try twice": {"leader_elect_retry_period": "6"},
+    "a Lease that nobody honors": {"leader_elect_lease_duration": "301"},
     "a namespace pattern": {"watch_namespaces": ("team-*",)},
     "an unknown setting": {"api_key": "napi_x"},
 }

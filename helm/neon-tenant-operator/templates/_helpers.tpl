@@ -38,3 +38,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- fail (printf "\nThe CRDs of this cluster belong to the release %s in namespace %s. Upgrade that one: helm upgrade %s -n %s ...\nIt was uninstalled, and this one takes its place: kubectl annotate crd -l helm.sh/chart meta.helm.sh/release-name=%s meta.helm.sh/release-namespace=%s --overwrite" $name $namespace $name $namespace $root.Release.Name $root.Release.Namespace) -}}
 {{- end -}}
 {{- end -}}
+
+{{/* Not empty where replicas elect the one that works. */}}
+{{- define "operator.elects" -}}
+{{- if ne (toString (dig "leaderElect" true (.Values.settings | default dict))) "false" -}}yes{{- end -}}
+{{- end -}}

@@ -15,6 +15,9 @@
 {{- if not .Values.neon.existingSecret }}
 {{- fail "neon.existingSecret is required: the name of a Secret in this namespace that holds Neon's API key: --set neon.existingSecret=..." }}
 {{- end }}
+{{- if and (gt (int .Values.replicaCount) 1) (not (include "operator.elects" .)) }}
+{{- fail "replicaCount is above 1 and settings.leaderElect is false: all replicas would work at once, each with the whole request budget. Leave out settings.leaderElect." }}
+{{- end }}
 {{- $elsewhere := dict
   "clusterId" "Set clusterId at the top of the values."
   "watchNamespaces" "Set watchNamespaces at the top of the values: permissions go with it."

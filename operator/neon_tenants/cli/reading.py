@@ -23,6 +23,10 @@ from neon_tenants.settings import ENVIRONMENT_PREFIX
 TIMEOUT: Final = 900.0
 """Seconds for an answer: consumption history of 10,000 projects takes Neon's limit 4 minutes."""
 
+_TRIES: Final = 75
+_PAUSE: Final = 0.2
+"""Seconds between two tries to reach the replica that leads; all together, as long as a take-over takes."""
+
 _PROXY: Final = "/api/v1/namespaces/{namespace}/services/{service}/proxy/v1/{read}"
 
 
@@ -52,18 +56,9 @@ class Source:
         return asyncio.run(self._ask_service(read, asked, post=post))
 
     async def _ask_service(self, read: str, question: Question, *, post: bool) -> Any:
-        ids = {"namespace": self.namespace, "service": self.service, "read": read}
         try:
             async with KubeClient.connect(kubeconfig=self.kubeconfig, context=self.context) as kube:
-                status, data = await kube.exchange(
-                    "ask the operator",
-                    "POST" if post else "GET",
-                    _PROXY,
-                    ids,
-                    query=None if post else question,
-                    body=question if post else None,
-                    timeout=TIMEOUT,
-                )
+                status, data = await self._ask_the_leader(kube, read, question, post=post)
         except NoClusterError as error:
             raise ReadError(str(error)) from None
         except KubeError as error:
@@ -71,6 +66,27 @@ class Source:
         if _is_by_the_api_server(data) and status >= 400:
             raise ReadError(self._refused(status, post=post))
         return _content(status, data, read)
+
+    async def _ask_the_leader(
+        self, kube: KubeClient, read: str, question: Question, *, post: bool
+    ) -> tuple[int, bytes]:
+        """Status and body of the replica that leads: the Service leads to any, at random."""
+        ids = {"namespace": self.namespace, "service": self.service, "read": read}
+        tries = _TRIES
+        while True:
+            status, data = await kube.exchange(
+                "ask the operator",
+                "POST" if post else "GET",
+                _PROXY,
+                ids,
+                query=None if post else question,
+                body=question if post else None,
+                timeout=TIMEOUT,
+            )
+            tries -= 1
+            if not _stands_by(status, data) or not tries:
+                return status, data
+            await asyncio.sleep(_PAUSE)
 
     def _refused(self, status: int, *, post: bool) -> str:
         service = f"{self.namespace}/{self.service}"
@@ -123,6 +139,11 @@ def _content(status: int, data: bytes, read: str) -> Any:
             f"What answers does not know the question {read!r}. Is it an operator of this version?"
         )
     raise ReadError(f"The operator answered {status}. Its log says why.")
+
+
+def _stands_by(status: int, data: bytes) -> bool:
+    content = _json(data)
+    return status == 503 and isinstance(content, dict) and content.get("standby") is True
 
 
 def _is_by_the_api_server(data: bytes) -> bool:

@@ -9,6 +9,9 @@ WATCH_LIMIT: Final = 400.0
 """Seconds. Every watch begins anew after 310 at the latest (`handlers.settings`); the rest is back-off."""
 STUCK_LIMIT: Final = 900.0
 """Seconds. A pass may wait for Neon's budget, and one Retry-After is taken for 300 at most."""
+_NOT_INSTALLED: Final = (
+    "The API server does not answer, or the CRDs are not installed: kubectl apply -f crds/"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,18 @@ class Signs:
     """Seconds since a worker took a key or finished one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Standby:
+    """What a replica that does not work shows of itself."""
+
+    installed: bool
+    """Whether the API server served our resources."""
+    looked: bool
+    """Whether the Lease was seen at all."""
+    trouble: str | None
+    """Why the last try to see or to get it failed."""
+
+
 def not_ready(signs: Signs) -> str | None:
     """Why the operator is of no use at the moment; None when it is.
 
@@ -40,7 +55,7 @@ def not_ready(signs: Signs) -> str | None:
     | yes | yes | lately | yes |
     """
     if not signs.installed:
-        return "The API server does not answer, or the CRDs are not installed: kubectl apply -f crds/"
+        return _NOT_INSTALLED
     if signs.unlisted:
         return f"The first list is not complete yet: {', '.join(signs.unlisted)}."
     if signs.heard_ago > WATCH_LIMIT:
@@ -63,3 +78,20 @@ def not_alive(signs: Signs) -> str | None:
     if signs.waiting and signs.moved_ago > STUCK_LIMIT:
         return f"{signs.waiting} tenants wait, and no worker has moved for {signs.moved_ago:.0f} s."
     return None
+
+
+def not_standing_by(standby: Standby) -> str | None:
+    """Why a replica could not take over; None where it could.
+
+    | installed | last try | Lease seen | stands by |
+    |---|---|---|---|
+    | no | any | any | no |
+    | yes | failed | any | no |
+    | yes | none yet | no | no |
+    | yes | went well | yes | yes |
+    """
+    if not standby.installed:
+        return _NOT_INSTALLED
+    if standby.trouble is not None:
+        return standby.trouble
+    return None if standby.looked else "The Lease has not been read yet."

@@ -12,7 +12,6 @@ from prometheus_client.registry import Collector
 
 from neon_tenants.api.database_tier import RolloutPhase
 from neon_tenants.core.drift import Drift
-from neon_tenants.core.health import not_ready
 from neon_tenants.core.orphans import Kind
 from neon_tenants.core.quota import QUOTA_KINDS
 from neon_tenants.core.record import Record
@@ -20,10 +19,9 @@ from neon_tenants.core.tally import tally
 from neon_tenants.fleet.brake import Brake
 from neon_tenants.fleet.orphans import Orphans
 from neon_tenants.fleet.pauses import Pauses
-from neon_tenants.fleet.signs import signs_of
 from neon_tenants.fleet.sweep import Sweep
 from neon_tenants.fleet.usage import UsageReader
-from neon_tenants.metrics import PREFIX, build_info
+from neon_tenants.metrics import PREFIX
 from neon_tenants.neon.budget import Budget
 from neon_tenants.neon.key import ApiKey
 from neon_tenants.neon.limits import Rates
@@ -69,18 +67,12 @@ class Gauges(Collector):
     def collect(self) -> Iterator[Metric]:
         """Asked at each scrape."""
         parts = self._parts
-        yield build_info()
         yield from _tenants(parts.roster)
         yield from _queue(parts.queue)
         yield from _budget(parts.budget, parts.rates)
         yield from _brake(parts.brake)
         yield from _standing_still(parts)
         yield from _sweep(parts)
-        yield gauge(
-            "ready",
-            "1 while the operator is of use, as /readyz says.",
-            {(): not_ready(signs_of(parts.pulse, parts.queue)) is None},
-        )
         yield gauge(
             "watch_age_seconds",
             "Since the API server last answered the watch that was answered "

@@ -146,13 +146,14 @@ class KubeClient:
         query: Mapping[str, str] | None = None,
         body: Any = None,
         content_type: str = "application/json",
+        timeout: float = REQUEST_TIMEOUT,  # noqa: ASYNC109 - the deadline of the request, not of this call
     ) -> Any:
         """One request; the answer's JSON.
 
         `what` names it for people, as in "read the Secret"; `{x}` in the path is quoted from `ids`.
         """
         status, data = await self.exchange(
-            what, method, path, ids, query=query, body=body, content_type=content_type
+            what, method, path, ids, query=query, body=body, content_type=content_type, timeout=timeout
         )
         return _content(status, data, what)
 

@@ -1,0 +1,168 @@
+"""The election: who of several replicas works, and that it stops before another may begin.
+
+It saves work and requests, and nothing else rests on it: two who both believe that they lead do no harm
+(docs/protocol.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from neon_tenants.core.lease import Lease, Move, Sight, Terms, View, held, honored, next_move, released, seen
+from neon_tenants.kube.errors import KubeError
+from neon_tenants.kube.leases import Found, Leases
+
+logger = logging.getLogger(__name__)
+
+_CONFLICT: Final = 409
+_JITTER: Final = 0.2
+"""Of the time between two tries: candidates that began together do not stay together."""
+
+
+class Election:
+    """One candidate for one Lease: `acquire`, then `renew` beside the work, and `release` at its end."""
+
+    def __init__(
+        self,
+        *,
+        leases: Leases,
+        identity: str,
+        terms: Terms,
+        clock: Callable[[], float],
+        dice: Callable[[], float],
+        wall_time: Callable[[], str],
+    ) -> None:
+        self._leases = leases
+        self._identity = identity
+        self._terms = terms
+        self._clock = clock
+        self._dice = dice
+        self._wall_time = wall_time
+        self._sight: Sight | None = None
+        self._stored: Found | None = None
+        """What we wrote last; None where somebody may have written since."""
+        self._renewed: float | None = None
+        """When the write by which we lead was begun: it took effect later, so others wait longer."""
+        self.trouble: str | None = None
+        """Why the last try told or changed nothing."""
+
+    @property
+    def leads(self) -> bool:
+        """Whether we lead, as far as we know."""
+        return self._renewed is not None
+
+    @property
+    def looked(self) -> bool:
+        """Whether the Lease was seen at all."""
+        return self._sight is not None
+
+    @property
+    def leader(self) -> str:
+        """Who held the Lease when it was last seen; empty where nobody did."""
+        lease = None if self._sight is None else self._sight.lease
+        return "" if lease is None else lease.holder
+
+    async def acquire(self, stop: asyncio.Event) -> bool:
+        """Waits until we lead; false when asked to stop."""
+        told: str | None = None
+        while not stop.is_set():
+            wait = await self._try(self._terms.deadline / 2)
+            if self.leads:
+                logger.info("This replica leads.", extra={"lease": str(self._leases)})
+                return True
+            if self.trouble is None and self.leader != told:
+                told = self.leader
+                logger.info("This replica stands by.", extra={"leader": told})
+            await _pause(stop, wait)
+        return False
+
+    async def renew(self) -> None:
+        """Keeps the Lease, and returns when it is lost."""
+        wait, why = self._delay(), "Another, or nobody, is written in it."
+        while self._renewed is not None:
+            await asyncio.sleep(max(min(wait, self._left(self._renewed)), 0.0))
+            if self._next_move(None) is Move.STEP_DOWN:  # whatever stands there by now
+                self._renewed = self._stored = None
+                why = self.trouble or "It was not renewed in time."
+            else:
+                wait = await self._try(min(self._terms.deadline / 2, self._left(self._renewed)))
+        logger.warning("This replica does not lead any more.", extra={"why": why})
+
+    async def release(self) -> None:
+        """Lets another lead at once. Only for when all work has ended."""
+        self._renewed = None
+        timeout = self._terms.deadline / 2
+        try:
+            found = self._stored or await self._leases.read(timeout=timeout)
+            if found is None or found.lease.holder != self._identity:
+                return
+            await self._leases.write(found, released(found.lease, self._wall_time()), timeout=timeout)
+        except KubeError as error:
+            logger.warning("The Lease is not released and runs out by itself.", extra={"why": str(error)})
+        else:
+            logger.info("The Lease is released.")
+        finally:
+            self._stored = None
+
+    async def _try(self, timeout: float) -> float:  # noqa: ASYNC109 - of each request
+        """One look and one move; seconds until the next."""
+        begun = self._clock()
+        try:
+            found = self._stored or await self._leases.read(timeout=timeout)
+            wait = await self._move(found, timeout)
+        except KubeError as error:
+            self._stored = None
+            if error.status != _CONFLICT:  # who was slower only looks again
+                if self.trouble is None:
+                    logger.warning("The Lease could not be read or written.", extra={"why": str(error)})
+                self.trouble = str(error)
+            return max(self._delay() - (self._clock() - begun), 0.0)
+        self.trouble = None
+        return wait
+
+    async def _move(self, found: Found | None, timeout: float) -> float:  # noqa: ASYNC109
+        lease = None if found is None else found.lease
+        self._sight = seen(self._sight, lease, self._clock())
+        match self._next_move(lease):
+            case Move.CREATE | Move.TAKE | Move.RENEW:
+                await self._hold(found, timeout)
+            case Move.STEP_DOWN:
+                self._renewed = self._stored = None
+            case Move.WAIT:
+                assert lease is not None  # there is somebody to wait for
+                return min(self._delay(), max(honored(lease, self._terms) - self._unchanged, 0.0))
+        return self._delay()
+
+    def _next_move(self, lease: Lease | None) -> Move:
+        renewed = None if self._renewed is None else self._clock() - self._renewed
+        return next_move(View(self._identity, lease, self._unchanged, renewed), self._terms)
+
+    @property
+    def _unchanged(self) -> float:
+        return 0.0 if self._sight is None else self._clock() - self._sight.since
+
+    async def _hold(self, found: Found | None, timeout: float) -> None:  # noqa: ASYNC109
+        begun = self._clock()
+        before = None if found is None else found.lease
+        wanted = held(before, self._identity, self._terms, self._wall_time())
+        self._stored = None  # until the answer comes, nobody knows what stands there
+        self._stored = await self._leases.write(found, wanted, timeout=timeout)
+        self._sight = seen(self._sight, self._stored.lease, begun)
+        self._renewed = begun
+
+    def _left(self, renewed: float) -> float:
+        return self._terms.deadline - (self._clock() - renewed)
+
+    def _delay(self) -> float:
+        return self._terms.retry * (1.0 + _JITTER * self._dice())
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,320 @@
+"""One term of the operator's work: its watch started, its chores kept going, its end in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import kopf
+
+from neon_tenants import handlers
+from neon_tenants.api import names
+from neon_tenants.assembly import Operator
+from neon_tenants.core.record import Record
+from neon_tenants.fleet.sweep import trickle
+from neon_tenants.kube.client import KubeClient
+from neon_tenants.kube.errors import KubeError
+
+logger = logging.getLogger(__name__)
+
+KEY_POLL: Final = 2.0
+"""Seconds between looks at the API key's file. A mounted Secret sends no event."""
+START_DELAYS: Final = (1.0, 2.0, 5.0, 10.0)
+"""Seconds between tries while the API server or the CRDs are not there; the last one repeats."""
+_KINDS: Final = frozenset({names.TENANT_DATABASES, names.DATABASE_TIERS, names.FLEET_OPERATIONS})
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a term ends."""
+
+    stop: asyncio.Event
+    """The process is asked to end, or the term is over: what runs is finished."""
+    lost: asyncio.Event
+    """Another may begin: what runs is cut off, as by a crash."""
+    take_signals: Callable[[], None]
+    """Takes the signals back from Kopf, which takes them whenever it starts: all ends by one flag."""
+
+
+async def work(operator: Operator, end: End) -> None:
+    """Does the operator's work until it is to end. Raises what a part of it ended with."""
+    settings = operator.settings
+    ended = asyncio.Event()
+    triggers = _triggers(operator)
+    watch = asyncio.create_task(_watch(operator, triggers, ended, end.take_signals))
+    causes = [asyncio.create_task(event.wait()) for event in (end.stop, end.lost)]
+    try:
+        async with (
+            operator.queue.working(
+                operator.reconcile, workers=settings.workers, grace=settings.grace, cut=end.lost
+            ),
+            _chores(operator, triggers) as chores,
+        ):
+            await asyncio.wait({watch, *chores, *causes}, return_when=asyncio.FIRST_COMPLETED)
+            ended.set()
+            for task in (watch, *chores):
+                if task.done():
+                    task.result()  # a chore ends only by an error, which ends the process
+    finally:
+        # Kopf takes its time to end. What changes anything has ended before.
+        ended.set()
+        for cause in causes:
+            cause.cancel()
+        await asyncio.gather(watch, *causes, return_exceptions=True)
+        end.take_signals()
+
+
+def _triggers(operator: Operator) -> handlers.Triggers:
+    return handlers.Triggers(
+        queue=operator.queue,
+        roster=operator.roster,
+        memory=operator.memory,
+        operations=operator.operations,
+        became_ready=lambda record: operator.metrics.became_ready(time.time() - record.created),
+        rollouts=operator.rollouts,
+    )
+
+
+async def _watch(
+    operator: Operator, triggers: handlers.Triggers, stop: asyncio.Event, take_signals: Callable[[], None]
+) -> None:
+    """Lets Kopf watch; starts it again when its watch breaks for good."""
+    namespaces = operator.settings.watch_namespaces
+    while not stop.is_set():
+        if not await _cluster_is_ready(operator, stop):
+            return
+        started, ended = asyncio.Event(), asyncio.Event()
+        operator.pulse.begin()
+        ends = (_handed_on(stop, ended), _handed_on(operator.pulse.deaf, ended))
+        beside = [asyncio.create_task(each) for each in (_started(started, take_signals), *ends)]
+        try:
+            tasks = await kopf.spawn_tasks(
+                registry=handlers.registry(triggers, operator.kube.login, operator.pulse),
+                settings=handlers.settings(),
+                standalone=True,
+                clusterwide=not namespaces,
+                namespaces=namespaces,
+                stop_flag=ended,
+                ready_flag=started,
+            )
+            await kopf.run_tasks(tasks, ignored=_ALL)
+        # Kopf ends with whatever error its watch met: an expired list, a CRD that went away.
+        except Exception as error:  # noqa: BLE001
+            logger.error("The watch ended and is started again.", extra={"error": type(error).__name__})  # noqa: TRY400
+            await _pause(stop, START_DELAYS[0])
+        else:
+            if not operator.pulse.deaf.is_set():
+                return  # a signal, or the stop flag
+        finally:
+            ended.set()  # Kopf leaves a task behind that waits for it
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+            operator.pulse.end()
+            if operator.pulse.deaf.is_set():
+                # What is known of the history that is gone is no measure of what is read now.
+                operator.queue.renew()
+
+
+class _AllTasks(Collection[asyncio.Task[Any]]):
+    """What Kopf is to let be when it ends: every task that is not its own.
+
+    It takes whatever began after it for its own and cancels it, in the middle of a write, too; and by
+    itself it knows only tasks that began before. Its own it ends by name, before it asks for these.
+    """
+
+    def __contains__(self, task: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[asyncio.Task[Any]]:
+        return iter(asyncio.all_tasks())
+
+    def __len__(self) -> int:
+        return len(asyncio.all_tasks())
+
+
+_ALL: Final = _AllTasks()
+
+
+async def _handed_on(cause: asyncio.Event, ended: asyncio.Event) -> None:
+    await cause.wait()
+    ended.set()
+
+
+async def _started(started: asyncio.Event, take_signals: Callable[[], None]) -> None:
+    await started.wait()
+    take_signals()
+    logger.info("The operator is watching.")
+
+
+async def until_served(kube: KubeClient, stop: asyncio.Event) -> bool:
+    """Waits until the API server serves our resources; false when asked to stop."""
+    return await _until(stop, lambda: _is_served(kube))
+
+
+async def _cluster_is_ready(operator: Operator, stop: asyncio.Event) -> bool:
+    """Likewise, and reads them."""
+
+    async def is_read() -> bool:
+        if not await _is_served(operator.kube):
+            return False
+        await operator.pauses.meet()
+        await operator.brake.load()
+        await _read_all(operator)
+        return True
+
+    return await _until(stop, is_read)
+
+
+async def _is_served(kube: KubeClient) -> bool:
+    if await kube.serves(names.GROUP, names.VERSION, _KINDS):
+        return True
+    logger.warning("The CRDs are not installed. Install them with: kubectl apply -f crds/ (waiting)")
+    return False
+
+
+async def _until(stop: asyncio.Event, is_ready: Callable[[], Coroutine[Any, Any, bool]]) -> bool:
+    """Tries again and again; false when asked to stop."""
+    delays = iter(START_DELAYS)
+    delay = START_DELAYS[0]
+    while not stop.is_set():
+        try:
+            if await _unless(stop, is_ready()):
+                return True
+        except KubeError as error:
+            logger.warning("The cluster is not ready (waiting).", extra={"why": str(error)})
+        delay = next(delays, delay)
+        await _pause(stop, delay)
+    return False
+
+
+async def _unless(stop: asyncio.Event, doing: Coroutine[Any, Any, bool]) -> bool:
+    """What it comes to; false when asked to stop: a list of all tenants may take a minute."""
+    tasks = {asyncio.create_task(doing), asyncio.create_task(stop.wait())}
+    done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in rest:
+        task.cancel()
+    await asyncio.gather(*rest, return_exceptions=True)
+    return not stop.is_set() and done.pop().result()
+
+
+async def _read_all(operator: Operator) -> None:
+    """Tiers before tenants: whether one is settled depends on its tier. And both before the watch: a rollout
+    that does not know all tenants would choose its canaries among the first that are told. What is not there
+    any more goes: Kopf notices no deletion across a new list.
+    """
+    roster = operator.roster
+    tiers = await operator.tenants.tiers()
+    for tier in tiers:
+        roster.put_tier(tier)
+    for name in {tier.name for tier in roster.tiers()} - {tier.name for tier in tiers}:
+        roster.drop_tier(name)
+    gone = {record.key: record.uid for record in roster.records()}
+    for namespace in operator.settings.watch_namespaces or (None,):
+        async for tenant in operator.tenants.all(namespace):
+            record = Record.of(tenant)
+            roster.put(record)
+            gone.pop(record.key, None)
+    for key, uid in gone.items():
+        roster.drop(key)
+        operator.memory.forget(uid)
+    for tier in roster.tiers():
+        operator.rollouts.note(tier.name)
+
+
+@asynccontextmanager
+async def _chores(operator: Operator, triggers: handlers.Triggers) -> AsyncIterator[set[asyncio.Task[None]]]:
+    tasks = {
+        asyncio.create_task(_resync(operator, triggers)),
+        asyncio.create_task(_watch_key(operator)),
+        asyncio.create_task(_watch_history(operator)),
+        asyncio.create_task(operator.rollouts.run()),
+        asyncio.create_task(operator.sweep.run(operator.settings.sweep_interval, random.random)),
+        asyncio.create_task(trickle(operator.roster, operator.queue, operator.settings.resync_interval)),
+        asyncio.create_task(operator.operations.run()),
+    }
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _resync(operator: Operator, triggers: handlers.Triggers) -> None:
+    """Lists what is watched once in the resync interval: what no event has told of.
+
+    Of tenants that are not there any more, their passes tell.
+    """
+    while True:
+        await asyncio.sleep(operator.settings.resync_interval * random.uniform(0.9, 1.0))  # noqa: S311 - jitter
+        if not operator.pulse.complete:
+            continue  # the watch is about to list by itself
+        tiers = {tier.name for tier in operator.roster.tiers()}
+        try:
+            for path in sorted(handlers.streams(operator.settings.watch_namespaces)):
+                kind = path.rpartition("/")[2]
+                async for body in operator.kube.items(f"list {kind}", path):
+                    triggers.listed(kind, body)
+                    if kind == names.DATABASE_TIERS:
+                        tiers.discard(body["metadata"]["name"])
+        except KubeError as error:
+            logger.warning("What is watched was not listed anew.", extra={"why": str(error)})
+            continue
+        for name in tiers:
+            triggers.unlisted_tier(name)
+
+
+async def _watch_key(operator: Operator) -> None:
+    """Ends every back-off when the API key's file changes: its old content may have been the cause."""
+    known = operator.key.fingerprint()
+    while True:
+        await asyncio.sleep(KEY_POLL)
+        found = operator.key.fingerprint()
+        if found != known:
+            known = found
+            logger.info("The API key's file has changed.")
+            operator.queue.expedite()
+
+
+async def _watch_history(operator: Operator) -> None:
+    """Lets the watch begin anew where the API server's history went back: a backup of etcd was restored.
+
+    A watch that goes on from a version which is yet to come gets no error. It is told nothing at all until
+    that version has come again.
+    """
+    while True:
+        resumed = await operator.pulse.resumed()
+        while resumed:
+            path, version = resumed.popitem()
+            try:
+                found = await operator.kube.version(path)
+            except KubeError as error:
+                logger.info(
+                    "The version of what is stored is not known (waiting).", extra={"why": str(error)}
+                )
+                resumed[path] = version
+                await asyncio.sleep(START_DELAYS[0])
+                continue
+            if 0 < found < version:
+                logger.warning(
+                    "The API server's history went back, as after a backup of etcd was restored. "
+                    "Everything is read anew.",
+                    extra={"known": version, "found": found},
+                )
+                operator.pulse.deaf.set()
+                break
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
