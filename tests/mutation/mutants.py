@@ -69,6 +69,7 @@ GATED: Final = (
             "health",
             "form",
             "knowledge",
+            "lease",
         )
     ),
     "neon_tenants.neon.errors",

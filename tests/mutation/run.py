@@ -45,6 +45,7 @@ TESTS: Final = tuple(
         "tier_status",
         "metrics",
         "timestamp",
+        "lease",
         "consumption",
         "overview",
         "health",
