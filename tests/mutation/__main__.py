@@ -21,7 +21,7 @@ from mutation.mutants import AROUND, CORE, GATED, Mutant
 from mutation.run import FOLDER, TESTS, Results, baseline_of, fingerprint, progress, reached, run
 
 ENOUGH: Final = 0.9
-"""The share of changes that a test must notice."""
+"""The share of a module's changes that a test must notice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +64,11 @@ def faults(
     modules: Sequence[str],
 ) -> list[str]:
     """Why the run fails; empty where it does not."""
-    found = []
-    total = table(mutants, outcomes)[-1]
-    if total.share < ENOUGH:
-        found.append(f"Tests notice {total.share:.1%} of the changes; {ENOUGH:.0%} is wanted.")
+    found = [
+        f"Tests notice {score.share:.1%} of the changes of {score.name}; {ENOUGH:.0%} is wanted."
+        for score in table(mutants, outcomes)[:-1]
+        if score.share < ENOUGH
+    ]
     survived = {mutant.name for mutant in mutants if outcomes[mutant.name] is Outcome.SURVIVED}
     found += [f"Not listed in survivors.yaml: {name}" for name in sorted(survived - set(listed))]
     prefixes = tuple(f"{module.removeprefix('neon_tenants.')} " for module in modules)

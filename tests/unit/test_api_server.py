@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from neon_tenants.core.api_server import ApiServer
@@ -40,8 +42,10 @@ def test_what_cannot_be_read_is_no_api_server(text: str) -> None:
     stored = ApiServer.decode(text)
     assert stored is not None
     assert not stored.is_same(HERE)
+    assert stored == ApiServer("unreadable")
 
 
 def test_the_code_is_of_exactly_this_one() -> None:
     assert HERE.code == ApiServer("uid-1", frozenset({"ca-1"})).code
+    assert re.fullmatch("[0-9a-f]{10}", HERE.code)
     assert HERE.code != ApiServer("uid-1", frozenset({"ca-2"})).code

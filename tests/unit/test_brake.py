@@ -32,7 +32,8 @@ def uids(ledger: Ledger) -> set[str]:
 
 def test_as_many_as_the_limit_go_on_and_one_more_engages_the_brake() -> None:
     ledger = count(Ledger(), marks(3), LIMITS, NOW)
-    assert (uids(ledger), ledger.engaged) == ({"uid-0", "uid-1", "uid-2"}, {})
+    assert ledger == Ledger(counted(*marks(3)))
+    assert count(ledger, marks(3), LIMITS, NOW + 1) == ledger
     ledger = count(ledger, marks(4), LIMITS, NOW + 1)
     assert uids(ledger) == {"uid-0", "uid-1", "uid-2"}
     assert ledger.engaged == {"fleet": NOW + 1}
@@ -54,6 +55,9 @@ def test_marks_of_an_hour_ago_are_counted_as_they_were_marked() -> None:
 def test_marks_that_lie_apart_go_on() -> None:
     ledger = count(Ledger(), [mark(i, at=NOW - 600 * i) for i in range(5)], LIMITS, NOW)
     assert (len(ledger.counted), ledger.engaged) == (5, {})
+    one = BrakeLimits(window=600, fleet=1)
+    assert count(Ledger(), [mark(0), mark(1, at=NOW - 600)], one, NOW).engaged == {}
+    assert count(Ledger(), [mark(0), mark(1, at=NOW - 599)], one, NOW).engaged == {"fleet": NOW}
 
 
 def test_a_braked_fleet_counts_nothing_more() -> None:
@@ -65,6 +69,9 @@ def test_a_confirmed_mark_is_neither_counted_nor_held() -> None:
     ledger = count(Ledger(released_until=NOW), marks(9), LIMITS, NOW)
     assert ledger.counted == ()
     assert held_by(ledger, mark(1)) is None
+    braked = Ledger((), {"fleet": NOW}, released_until=NOW)
+    assert held_by(braked, mark(1)) is None
+    assert held_by(braked, mark(1, at=NOW + 1)) == "fleet"
 
 
 def test_without_a_limit_nothing_is_counted() -> None:
@@ -90,8 +97,10 @@ def test_a_scope_of_its_own_is_braked_alone(limits: BrakeLimits, scope: str) -> 
 
 def test_an_entry_is_kept_while_its_resource_stands_or_the_window_lasts() -> None:
     old = Ledger(counted(mark(0, at=NOW - 700), at=NOW - 700))
-    assert uids(count(old, [mark(0, at=NOW - 700)], LIMITS, NOW)) == {"uid-0"}
+    assert count(old, [mark(0, at=NOW - 700)], LIMITS, NOW) == old
     assert uids(count(old, [], LIMITS, NOW)) == set()
+    just_over = Ledger(counted(mark(0, at=NOW - 600), at=NOW - 600))
+    assert uids(count(just_over, [], LIMITS, NOW)) == set()
     counted_late = Ledger(counted(mark(0, at=NOW - 700), at=NOW - 500))
     assert uids(count(counted_late, [], LIMITS, NOW)) == {"uid-0"}
 
@@ -99,13 +108,15 @@ def test_an_entry_is_kept_while_its_resource_stands_or_the_window_lasts() -> Non
 def test_a_full_ledger_brakes_the_fleet() -> None:
     limits = BrakeLimits(window=600, fleet=0, per_namespace=1)
     apart = [mark(i, namespace=f"n{i}") for i in range(brake.MAX_COUNTED + 1)]
-    assert list(count(Ledger(), apart, limits, NOW).engaged) == ["fleet"]
+    assert count(Ledger(), apart, limits, NOW).engaged == {"fleet": NOW}
+    assert count(Ledger(), apart[:-1], limits, NOW).engaged == {}
 
 
 def test_too_many_braked_scopes_brake_the_fleet() -> None:
     limits = BrakeLimits(window=600, fleet=0, per_namespace=1)
     pairs = [mark(2 * i + j, namespace=f"n{i}") for i in range(brake.MAX_ENGAGED + 1) for j in (0, 1)]
     assert count(Ledger(), pairs, limits, NOW).engaged == {"fleet": NOW}
+    assert len(count(Ledger(), pairs[:-2], limits, NOW).engaged) == brake.MAX_ENGAGED
 
 
 def test_a_release_lets_go_what_was_marked_until_then_and_begins_anew() -> None:
@@ -132,6 +143,7 @@ BROKEN = ["", "{}", "[]", "3", json.dumps({"counted": [1], "engaged": {}, "relea
 @pytest.mark.parametrize("text", BROKEN)
 def test_a_ledger_that_cannot_be_read_holds_everything(text: str) -> None:
     assert held_by(brake.decode(text), mark(1)) == "fleet"
+    assert brake.decode(text) == Ledger(engaged={"fleet": 0.0})
 
 
 def test_the_largest_ledger_fits_into_a_config_map() -> None:

@@ -113,6 +113,7 @@ BROKEN = (
     "postgresql://host/db",
     "postgresql://u:p@host/",
     "postgresql://u@host/db",
+    "postgresql://:p@host/db",
     "postgresql://u:p@/db",
     "postgresql://u:p@host:port/db",
     "postgresql://u:p@[::1/db",
@@ -128,6 +129,7 @@ def test_what_is_no_login_is_refused_without_quoting_it(uri: str) -> None:
     with pytest.raises(ConnectionUriError) as caught:
         Connection.parse(uri, pooled_host="x")
     assert "u:p" not in str(caught.value)
+    assert "connection URI of Neon" in str(caught.value)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
@@ -136,3 +138,40 @@ def test_a_password_file_escapes_its_separators() -> None:
     connection = replace(a.CONNECTION, password="a:b\\c", pooled_host=a.CONNECTION.host)
     assert connection.pgpass == f"{a.CONNECTION.host}:5432:app:app_owner:a\\:b\\\\c\n"
     assert len(a.CONNECTION.pgpass.splitlines()) == 2
+
+
+@pytest.mark.proves("T16")
+def test_no_character_of_a_part_reads_as_a_separator() -> None:
+    """Whoever reads a query as a form takes + for a space: spaces are written as %20."""
+    odd = Connection(
+        host="h.example",
+        pooled_host="p.example",
+        port=6543,
+        database="d/b ?",
+        username="u/@ :",
+        password="p/@ +:",
+        parameters=(("options", "-c a=b/c"), ("channel_binding", "x y"), ("empty", "")),
+    )
+    direct = "u%2F%40%20%3A:p%2F%40%20%2B%3A@h.example:6543/d%2Fb%20%3F"
+    query = "options=-c%20a%3Db%2Fc&channel_binding=x%20y&empty="
+    assert odd.uri == f"postgresql://{direct}?{query}"
+    assert odd.pooled_uri == odd.uri.replace("h.example", "p.example")
+    assert odd.jdbc_uri == (
+        "jdbc:postgresql://h.example:6543/d%2Fb%20%3F?user=u%2F%40%20%3A&password=p%2F%40%20%2B%3A"
+        "&options=-c%20a%3Db%2Fc&channelBinding=x%20y&empty="
+    )
+    assert odd.pooled_jdbc_uri == odd.jdbc_uri.replace("h.example", "p.example")
+    assert Connection.parse(odd.uri, pooled_host="p.example") == odd
+
+
+def test_without_parameters_a_uri_has_no_query() -> None:
+    plain = replace(a.CONNECTION, parameters=())
+    assert plain.uri == f"postgresql://app_owner:npg_Secret123@{a.CONNECTION.host}/app"
+    assert plain.jdbc_uri == (
+        f"jdbc:postgresql://{a.CONNECTION.host}:5432/app?user=app_owner&password=npg_Secret123"
+    )
+
+
+def test_the_short_scheme_is_one_as_well() -> None:
+    short = a.CONNECTION.uri.replace("postgresql:", "postgres:")
+    assert Connection.parse(short, pooled_host=a.CONNECTION.pooled_host) == a.CONNECTION

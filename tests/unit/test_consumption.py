@@ -47,8 +47,18 @@ def rows(
 
 
 def test_a_tenant_gets_what_its_version_of_the_history_has() -> None:
-    (row,) = rows({"cool-project-1": (frame(**ALL_V2),)}, RECORD)
-    assert (row.owner, row.namespace, row.tenant, row.tier) == (Owner.TENANT, "tenants", "acme", "free")
+    (row,) = rows({"cool-project-1": (frame(**ALL_V2),)}, RECORD, cool_project_1="ours")
+    assert replace(row, amounts={}) == Row(
+        owner=Owner.TENANT,
+        namespace="tenants",
+        tenant="acme",
+        tier="free",
+        organization="org-1",
+        project_id="cool-project-1",
+        project_name="ours",
+        start="2026-11-01T00:00:00Z",
+        end="2026-11-02T00:00:00Z",
+    )
     assert row.amounts == {
         "compute_time_seconds": 7,
         "active_time_seconds": None,
@@ -95,19 +105,22 @@ def test_projects_without_a_tenant_are_listed_as_what_they_are() -> None:
         (Owner.UNKNOWN, "deleted-1", None),
     ]
     assert found[1].project_name == "somebody's own project"
-    assert any(note.startswith("3 projects are no tenant's") for note in notes(History(V2, {}), found))
+    _, others = notes(History(V2, {}), found)
+    assert others.startswith("3 projects are no tenant's")
 
 
 def test_a_tenant_without_history_is_listed_without_numbers() -> None:
     fresh = replace(RECORD, key=Key("tenants", "fresh"), project_id=None)
     moved = replace(RECORD, key=Key("tenants", "moved"), project_id="moved-away-1")
     idle = replace(RECORD, key=Key("tenants", "idle"), project_id="idle-1")
-    found = rows({"idle-1": ()}, fresh, moved, idle)
-    assert [(row.tenant, row.start, dict(row.amounts)) for row in found] == [
-        ("idle", None, {}),
-        ("fresh", None, {}),
-        ("moved", None, {}),
+    found = rows({"idle-1": ()}, fresh, moved, idle, moved_away_1="elsewhere")
+    told = [(row.tenant, row.organization, row.project_id, row.project_name) for row in found]
+    assert told == [
+        ("idle", "org-1", "idle-1", None),
+        ("fresh", "org-1", None, None),
+        ("moved", "org-1", "moved-away-1", "elsewhere"),
     ]
+    assert [(row.start, dict(row.amounts)) for row in found] == [(None, {})] * 3
     assert any("no history of 3 tenants" in note for note in notes(History(V2, {}), found))
 
 

@@ -59,6 +59,13 @@ def test_a_compute_is_named() -> None:
     )
 
 
+@pytest.mark.parametrize(("seconds", "shown"), [(-1, "Never"), (0, "0s"), (1, "1s")])
+def test_a_suspend_time_is_shown(seconds: int, shown: str) -> None:
+    wanted = ComputeSettings(0.25, 0.25, 60)
+    found = of_endpoint(wanted, a.endpoint(compute=replace(wanted, suspend_seconds=seconds)), frozenset())
+    assert sentence(found) == f"suspendAfter of ep-cool-1 was {shown}, not 1m"
+
+
 def test_a_name_that_a_person_gave_is_shown_in_part() -> None:
     assert str(of_name("ours", "mine\n\x1b[2J" + "x" * 300)) == f"name was 'mine[2J{'x' * 57}', not 'ours'"
 
@@ -66,20 +73,22 @@ def test_a_name_that_a_person_gave_is_shown_in_part() -> None:
 PROJECT = Difference("writtenData", "1Gi", "2Gi")
 COMPUTE = Difference("maxCU", "1", "2", "ep-1")
 
-REPORTED: dict[str, tuple[frozenset[Difference], frozenset[Difference]]] = {
-    "found now": (
-        reported(frozenset(), [PROJECT, COMPUTE], endpoints_read=True),
-        frozenset({PROJECT, COMPUTE}),
-    ),
+Told = frozenset[Difference]
+NONE: Told = frozenset()
+
+REPORTED: dict[str, tuple[Told, list[Difference], bool, Told]] = {
+    "found now": (NONE, [PROJECT, COMPUTE], True, frozenset({PROJECT, COMPUTE})),
     "of a compute, not read now": (
-        reported(frozenset({COMPUTE, PROJECT}), [PROJECT], endpoints_read=False),
+        frozenset({COMPUTE, PROJECT}),
+        [PROJECT],
+        False,
         frozenset({PROJECT, COMPUTE}),
     ),
-    "of a compute, and gone": (reported(frozenset({COMPUTE}), [], endpoints_read=True), frozenset()),
-    "of the project, and gone": (reported(frozenset({PROJECT}), [], endpoints_read=False), frozenset()),
+    "of a compute, and gone": (frozenset({COMPUTE}), [], True, NONE),
+    "of the project, and gone": (frozenset({PROJECT}), [], False, NONE),
 }
 
 
-@pytest.mark.parametrize(("told", "expected"), REPORTED.values(), ids=REPORTED.keys())
-def test_what_counts_as_said(told: frozenset[Difference], expected: frozenset[Difference]) -> None:
-    assert told == expected
+@pytest.mark.parametrize(("before", "found", "read", "after"), REPORTED.values(), ids=REPORTED.keys())
+def test_what_counts_as_said(before: Told, found: list[Difference], read: bool, after: Told) -> None:
+    assert reported(before, found, endpoints_read=read) == after

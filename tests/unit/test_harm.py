@@ -10,8 +10,9 @@ import pytest
 import builders as a
 from neon_tenants.api.database_tier import Overrides
 from neon_tenants.api.tenant_database import Meter, Usage
-from neon_tenants.core.harm import EITHER, harms, held_back, survey
+from neon_tenants.core.harm import EITHER, harms, held_back, survey, used
 from neon_tenants.core.project import ComputeSettings, Limits, Project, Signs
+from neon_tenants.core.quota import QUOTA_KINDS, QuotaKind
 from neon_tenants.core.record import Record
 
 GIB = 1024**3
@@ -56,6 +57,7 @@ ROWS: dict[str, tuple[Limits, Project, Record, tuple[str, ...]]] = {
         record(written_data=3 * GIB),
         (),
     ),
+    "as it was, and used up": (limits(), a.project(), record(written_data=GIB), ()),
     "unlimited": (limits(written_data_bytes=0), a.project(), record(written_data=3 * GIB), ()),
     "quota left out by the list": (
         limits(written_data_bytes=1),
@@ -83,6 +85,12 @@ def test_what_a_change_takes(
     wanted: Limits, project: Project, tenant: Record, taken: tuple[str, ...]
 ) -> None:
     assert harms(wanted, project, tenant) == taken
+
+
+@pytest.mark.parametrize("kind", QUOTA_KINDS, ids=lambda kind: kind.name)
+def test_what_nothing_tells_of_is_not_used(kind: QuotaKind) -> None:
+    assert used(kind, a.project(signs=Signs()), record()) == 0
+    assert used(kind, a.project(signs=Signs()), record(compute_time=0)) == 0
 
 
 def test_tenants_are_counted_once_and_by_what_is_taken() -> None:
@@ -116,6 +124,6 @@ def test_a_person_gets_what_it_wishes_all_the_same() -> None:
 
 
 def test_without_known_defaults_the_tier_s_are_as_good() -> None:
-    wanted = replace(a.LIMITS, compute=ComputeSettings(1, 8, 60))
+    wanted = replace(limits(retention_seconds=0), compute=ComputeSettings(1, 8, 60))
     found = held_back(wanted, a.project(defaults=None, retention_seconds=None, quota=None), None)
     assert found == wanted

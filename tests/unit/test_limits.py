@@ -38,6 +38,12 @@ def test_no_minute_sees_more_than_the_share_and_at_least_95_percent_of_it_is_use
     assert len(times) / 60 >= 0.95 * share
 
 
+def test_a_bucket_is_empty_at_first() -> None:
+    bucket = Bucket.of(60, 0.0)
+    assert bucket.wait(0.0) == 1 / 0.96
+    assert bucket.wait(1 / 0.96) == 0.0
+
+
 def test_a_minute_has_room_for_requests_that_reach_neon_closer_together_than_they_left() -> None:
     assert busiest(taken(Bucket.of(560, 0.0), until=600), 60.5) <= 560
 
@@ -71,6 +77,16 @@ def test_no_second_of_a_route_sees_more_than_its_limit_and_all_of_it_may_go_at_o
         times.append(now)
     assert busiest(times, 1.0 - 1e-5) == 8
     assert times[7] == 0.0
+
+
+def test_a_request_of_a_full_second_waits_until_the_first_is_a_second_old() -> None:
+    second = Second(2)
+    second.take(0.0)
+    assert second.wait(0.0) == 0.0
+    second.take(0.5)
+    assert second.wait(0.75) == 0.25
+    assert second.wait(1.0) == 0.0
+    assert second.wait(1.0 - 5e-7) == 0.0, "shorter than a rounding error"
 
 
 def filled(rates: Rates | None = None) -> Limits:
@@ -111,6 +127,24 @@ def test_the_consumption_history_has_a_share_of_its_own() -> None:
     assert limits.wait_of(USAGE, 0.0) > 1.0
     assert limits.wait_of("GET /consumption_history/projects", 0.0) > 1.0
     assert limits.wait_of(READ, 0.0) == 0.0
+
+
+def test_each_route_has_a_second_of_its_own() -> None:
+    limits = filled(Rates(6000, 2, 24))
+    for _ in range(2):
+        assert limits.wait_of(READ, 0.0) == 0.0
+        limits.take(READ, 0.0)
+    assert [limits.wait_of(route, 0.25) for route in (READ, LIST)] == [0.75, 0.0]
+
+
+def test_what_is_given_back_is_one_and_of_its_own_kind() -> None:
+    limits = filled(Rates(560, 32, 24))
+    left = limits.left(0.0)
+    for route in (USAGE, READ, READ):
+        limits.take(route, 0.0)
+    limits.give_back(READ)
+    assert limits.left(0.0) == left - 2
+    assert limits.wait_of(USAGE, 0.0) > 1.0
 
 
 def test_what_is_not_sent_is_given_back() -> None:

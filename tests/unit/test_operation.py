@@ -10,7 +10,6 @@ from neon_tenants.api.fleet_operation import (
     MAX_MESSAGE,
     FleetOperationSpec,
     FleetOperationStatus,
-    Outcome,
     Phase,
     Result,
 )
@@ -91,53 +90,71 @@ def test_an_operation_says_how_many_targets_are_done_or_failed() -> None:
     assert operation.told(counts) == "1 of 3 targets failed: status.results says why."
 
 
+NO_PLACE = failed("Not understood. Write namespace/name, or namespace/name=project-id.")
 PLACES = {
     "ns/acme": PlaceTarget(Key("ns", "acme"), None),
     "ns/acme.eu=cool-project-1": PlaceTarget(Key("ns", "acme.eu"), "cool-project-1"),
-    "acme": None,
-    "ns/../acme": None,
-    "ns/acme=": None,
-    "NS/acme": None,
+    "acme": NO_PLACE,
+    "ns/../acme": NO_PLACE,
+    "ns/acme=": NO_PLACE,
+    "NS/acme": NO_PLACE,
 }
 
 
 @pytest.mark.parametrize(("target", "place"), PLACES.items(), ids=PLACES.keys())
-def test_a_place_is_understood_or_refused(target: str, place: PlaceTarget | None) -> None:
-    found = place_of(target)
-    assert found == place if place else isinstance(found, End)
+def test_a_place_is_understood_or_refused(target: str, place: PlaceTarget | End) -> None:
+    assert place_of(target) == place
 
 
 def test_a_tier_is_named_with_its_generation() -> None:
     assert operation.tier_of("pro@7") == ("pro", 7)
-    assert isinstance(operation.tier_of("pro"), End)
+    assert operation.tier_of("pro") == failed("Not understood. Write tier@generation.")
 
 
 def test_an_orphan_is_named_alone_or_as_released() -> None:
     assert orphan_of("cool-1") == OrphanTarget("cool-1", released=False)
     assert orphan_of("cool-1=released") == OrphanTarget("cool-1", released=True)
-    assert isinstance(orphan_of("cool-1=other"), End)
+    refused = failed("Not understood. Write project-id, or project-id=released.")
+    assert orphan_of("cool-1=other") == refused
 
 
-CHOICES: dict[str, tuple[tuple[str | None, str | None, bool], list[Project], Project | Outcome]] = {
-    "it has the named one": (("one", "one", False), [TWO], Outcome.SKIPPED),
-    "it has its earlier one": (("one", None, True), [TWO], Outcome.SKIPPED),
-    "it has one of its own": (("one", None, False), [TWO], Outcome.FAILED),
+CHOICES: dict[str, tuple[tuple[str | None, str | None, bool], list[Project], Project | End]] = {
+    "it has the named one": (
+        ("one", "one", False),
+        [TWO],
+        skipped("It has the project one already."),
+    ),
+    "it has its earlier one": (("one", None, True), [TWO], skipped("It has the project one already.")),
+    "it has one of its own": (
+        ("one", None, False),
+        [TWO],
+        failed("It has a project of its own (one). Name the one that it is to get: =project-id."),
+    ),
     "the named one, in place of its own": (("one", "two", False), [TWO], TWO),
+    "the named one, in place of its earlier one": (("one", "two", True), [TWO], TWO),
     "the named one": ((None, "two", False), [ONE, TWO], TWO),
-    "a named one that is not of its place": ((None, "three", False), [ONE], Outcome.FAILED),
+    "a named one that is not of its place": (
+        (None, "three", False),
+        [ONE],
+        failed("The project three is none of its earlier ones."),
+    ),
     "the only one": ((None, None, False), [ONE], ONE),
-    "none": ((None, None, False), [], Outcome.FAILED),
-    "several": ((None, None, False), [ONE, TWO], Outcome.FAILED),
+    "none": ((None, None, False), [], failed("There is no earlier project of this resource.")),
+    "several": (
+        (None, None, False),
+        [ONE, TWO],
+        failed("Several earlier projects come into question. Name one with =project-id: one, two"),
+    ),
 }
 
 
 @pytest.mark.parametrize(("facts", "candidates", "expected"), CHOICES.values(), ids=CHOICES.keys())
 def test_a_resource_gets_the_project(
-    facts: tuple[str | None, str | None, bool], candidates: list[Project], expected: Project | Outcome
+    facts: tuple[str | None, str | None, bool], candidates: list[Project], expected: Project | End
 ) -> None:
     own, named, returned = facts
-    choice = choose(candidates, own=own, named=named, returned=returned, what="earlier")
-    assert (choice.outcome if isinstance(choice, End) else choice) == expected
+    found = choose(candidates, own=own, named=named, returned=returned, what="earlier")
+    assert found == expected
 
 
 def orphan(kind: Kind) -> Survey:
@@ -145,18 +162,38 @@ def orphan(kind: Kind) -> Survey:
 
 
 NAMED, AS_RELEASED = OrphanTarget("one", released=False), OrphanTarget("one", released=True)
-REFUSED: dict[str, tuple[Survey, OrphanTarget, bool, bool]] = {
-    "not proven to be of this cluster": (orphan(Kind.ORPHAN), NAMED, False, True),
-    "owned, or too young": (Survey((), ()), NAMED, True, True),
-    "a resource of its name stands": (orphan(Kind.CLAIMABLE), AS_RELEASED, True, True),
-    "released, and not named so": (orphan(Kind.RELEASED), NAMED, True, True),
-    "released, and named so": (orphan(Kind.RELEASED), AS_RELEASED, True, False),
-    "an orphan": (orphan(Kind.ORPHAN), NAMED, True, False),
+REFUSED: dict[str, tuple[Survey, OrphanTarget, bool, str | None]] = {
+    "not proven to be of this cluster": (
+        orphan(Kind.ORPHAN),
+        NAMED,
+        False,
+        "Its name and birth certificate do not prove that it is of this cluster. Not deleted.",
+    ),
+    "owned, or too young": (
+        Survey((), ()),
+        NAMED,
+        True,
+        "It has an owner, or is younger than an hour. Not deleted.",
+    ),
+    "a resource of its name stands": (
+        orphan(Kind.CLAIMABLE),
+        AS_RELEASED,
+        True,
+        "The resource ns/acme stands and could have it back. Not deleted.",
+    ),
+    "released, and not named so": (
+        orphan(Kind.RELEASED),
+        NAMED,
+        True,
+        "It was released with its data. If it is meant, name one=released.",
+    ),
+    "released, and named so": (orphan(Kind.RELEASED), AS_RELEASED, True, None),
+    "an orphan": (orphan(Kind.ORPHAN), NAMED, True, None),
 }
 
 
-@pytest.mark.parametrize(("survey", "target", "ours", "refused"), REFUSED.values(), ids=REFUSED.keys())
+@pytest.mark.parametrize(("survey", "target", "ours", "why"), REFUSED.values(), ids=REFUSED.keys())
 def test_only_a_true_orphan_is_deleted(
-    survey: Survey, target: OrphanTarget, ours: bool, refused: bool
+    survey: Survey, target: OrphanTarget, ours: bool, why: str | None
 ) -> None:
-    assert (refused_orphan(survey, target, ours=ours) is not None) is refused
+    assert refused_orphan(survey, target, ours=ours) == (why and failed(why))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -32,31 +35,37 @@ def look(
     )
 
 
-KINDS: dict[str, tuple[Survey, list[Kind]]] = {
-    "another's name": (look(a.project(name="my favourite database")), []),
-    "another cluster's name": (look(a.project(name=replace(a.MARKER, cluster="test").project_name)), []),
-    "the owner exists": (look(a.project(), owners=replace(NOBODY, uids={a.UID})), []),
-    "recorded by a resource": (look(a.project(), owners=replace(NOBODY, project_ids={"cool-project-1"})), []),
-    "young": (look(a.project(), now=BORN + MIN_AGE - 1), []),
-    "born in the future of a clock that is wrong": (look(a.project(), now=BORN - 7200), []),
-    "of an unreadable age": (look(a.project(created_at="yesterday")), []),
-    "of an age without a zone": (look(a.project(created_at="2026-01-01T00:00:00")), []),
-    "without a certificate": (look(a.project(), certificate=None), []),
+def when(project: Project, **changes: Any) -> Callable[[], Survey]:
+    return partial(look, project, **changes)
+
+
+KINDS: dict[str, tuple[Callable[[], Survey], list[Kind]]] = {
+    "another's name": (when(a.project(name="my favourite database")), []),
+    "another cluster's name": (when(a.project(name=replace(a.MARKER, cluster="test").project_name)), []),
+    "the owner exists": (when(a.project(), owners=replace(NOBODY, uids={a.UID})), []),
+    "recorded by a resource": (when(a.project(), owners=replace(NOBODY, project_ids={"cool-project-1"})), []),
+    "young": (when(a.project(), now=BORN + MIN_AGE - 1), []),
+    "just old enough": (when(a.project(), now=BORN + MIN_AGE), [Kind.ORPHAN]),
+    "born in the future of a clock that is wrong": (when(a.project(), now=BORN - 7200), []),
+    "of an unreadable age": (when(a.project(created_at="yesterday")), []),
+    "of an age without a zone": (when(a.project(created_at="2026-01-01T00:00:00")), []),
+    "without a certificate": (when(a.project(), certificate=None), []),
     "of a cluster whose name ends like ours": (
-        look(a.project(name=KIN.project_name), certificate=a.certificate(KIN)),
+        when(a.project(name=KIN.project_name), certificate=a.certificate(KIN)),
         [],
     ),
-    "released": (look(a.project(name=a.MARKER.released_name)), [Kind.RELEASED]),
+    "released": (when(a.project(name=a.MARKER.released_name)), [Kind.RELEASED]),
     "a resource of its name stands": (
-        look(a.project(), owners=replace(NOBODY, places={("tenants", "acme")})),
+        when(a.project(), owners=replace(NOBODY, places={("tenants", "acme")})),
         [Kind.CLAIMABLE],
     ),
-    "left behind": (look(a.project()), [Kind.ORPHAN]),
+    "left behind": (when(a.project()), [Kind.ORPHAN]),
 }
 
 
-@pytest.mark.parametrize(("found", "kinds"), KINDS.values(), ids=KINDS.keys())
-def test_a_project_without_an_owner(found: Survey, kinds: list[Kind]) -> None:
+@pytest.mark.parametrize(("looks", "kinds"), KINDS.values(), ids=KINDS.keys())
+def test_a_project_without_an_owner(looks: Callable[[], Survey], kinds: list[Kind]) -> None:
+    found = looks()
     assert [orphan.kind for orphan in found.orphans] == kinds
     assert found.unread == ()
 
@@ -65,6 +74,20 @@ def test_a_certificate_is_read_before_anything_is_said() -> None:
     second = a.project("p-2", created_at="2025-01-01T00:00:00Z")
     found = survey([a.project(), second], cluster=a.CLUSTER, owners=NOBODY, certificates={}, now=LATER)
     assert found == Survey((), (second, a.project()))
+
+
+def test_one_that_is_owned_or_young_hides_none_behind_it() -> None:
+    owned, young = a.project("p-1"), a.project("p-2", created_at="2026-01-01T02:00:00Z")
+    unread, lost = a.project("p-3"), a.project("p-4")
+    found = survey(
+        [owned, young, unread, lost],
+        cluster=a.CLUSTER,
+        owners=replace(NOBODY, project_ids={"p-1"}),
+        certificates={"p-4": a.certificate()},
+        now=LATER,
+    )
+    assert [orphan.project_id for orphan in found.orphans] == ["p-4"]
+    assert found.unread == (unread,)
 
 
 def test_an_orphan_is_told_with_its_place_and_age() -> None:

@@ -12,6 +12,7 @@ from neon_tenants.api.tenant_database import AppliedTier
 from neon_tenants.core import event as core_event
 from neon_tenants.core import plan
 from neon_tenants.core.difference import Difference
+from neon_tenants.core.event import Event
 from neon_tenants.core.knowledge import Knowledge
 from neon_tenants.core.note import Note
 from neon_tenants.core.observed import Observed
@@ -40,10 +41,11 @@ def held(**changes: Any) -> Observed:
 def test_a_limit_that_was_changed_by_hand_is_put_back_and_told() -> None:
     step = plan.next_step(held(lookup=a.lookup(SHORTER)))
     assert step == UpdateProject("cool-project-1", a.LIMITS, frozenset({"historyRetention"}), (RETENTION,))
-    event = core_event.of_step(step)
-    assert event is not None
-    assert event.reason is Reason.DRIFT_REPAIRED
-    assert "historyRetention was 1m, not 6h" in event.message
+    assert core_event.of_step(step) == Event(
+        Reason.DRIFT_REPAIRED,
+        "Put back what was changed on Neon past this operator: historyRetention was 1m, not 6h.",
+        warning=False,
+    )
 
 
 def test_a_change_of_the_spec_is_no_drift() -> None:
@@ -99,7 +101,7 @@ def test_where_the_tier_only_reports_it_is_left_and_told_once() -> None:
     assert set(rest.drift) == {RETENTION, MAX_CU}
     event = core_event.of_drift(world, rest)
     assert event is not None
-    assert event.reason is Reason.DRIFT_FOUND
+    assert (event.reason, event.warning) == (Reason.DRIFT_FOUND, True)
     assert "historyRetention was 1m, not 6h; maxCU of ep-cool-1 was 2, not 0.25" in event.message
     told = replace(world, knowledge=Knowledge(operations=(), reported=frozenset(rest.drift)))
     assert core_event.of_drift(told, rest) is None

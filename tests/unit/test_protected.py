@@ -11,6 +11,7 @@ import builders as a
 from neon_tenants.api import names
 from neon_tenants.api.conditions import Reason
 from neon_tenants.core import plan
+from neon_tenants.core.difference import Difference
 from neon_tenants.core.knowledge import Knowledge
 from neon_tenants.core.observed import Observed
 from neon_tenants.core.removal import HELD_AGAIN, PROTECTED
@@ -27,6 +28,8 @@ from neon_tenants.core.steps import (
     UpdateProject,
 )
 
+SHORTER = a.project(retention_seconds=60)
+RETENTION = Difference("historyRetention", "1m", "6h")
 RENAMED = a.project(name="my favourite database")
 ELSEWHERE = a.certificate(replace(a.MARKER, namespace="others"))
 DOUBLE = a.project("cool-project-2", created_at="2026-02-01T00:00:00Z")
@@ -37,6 +40,13 @@ def held(spec: dict[str, Any] | None = None, **changes: Any) -> Observed:
     protected = {"deletionPolicy": "Delete", "deletionProtection": True, **(spec or {})}
     facts = {"tenant": a.tenant(protected, deleting=True, status=a.status())}
     return a.bound(**facts | changes)
+
+
+def kept_up(spec: dict[str, Any] | None = None, **changes: Any) -> Observed:
+    """Likewise, and the status says that all was applied since it is held."""
+    protected = {"deletionProtection": True, **(spec or {})}
+    told = a.status(conditions=[a.condition("Ready", "False", "DeletionHeld")])
+    return a.bound(tenant=a.tenant(protected, deleting=True, status=told), **changes)
 
 
 def nothing_recorded(unread: frozenset[str] = frozenset()) -> Observed:
@@ -63,6 +73,12 @@ STEPS: dict[str, tuple[Observed, Step]] = {
         held(lookup=a.lookup(a.project(retention_seconds=1))),
         UpdateProject("cool-project-1", a.LIMITS, frozenset({"historyRetention"})),
     ),
+    "6 a Secret that may not be created holds up nothing else": (
+        held(
+            lookup=a.lookup(a.project(retention_seconds=1)), secret=a.observed().secret, secret_refused=True
+        ),
+        UpdateProject("cool-project-1", a.LIMITS, frozenset({"historyRetention"})),
+    ),
     "6 its computes are looked at": (held(endpoints=None), ReadEndpoints("cool-project-1")),
     "6 it is suspended": (
         held({"state": "Suspended"}),
@@ -84,6 +100,40 @@ def test_its_secret_is_written_again() -> None:
 def test_where_its_secret_may_not_be_created_it_is_held_and_looked_at_again() -> None:
     step = plan.next_step(held(secret=a.observed().secret, connection=a.CONNECTION, secret_refused=True))
     assert step == replace(PROTECTED, available=False, again=HELD_AGAIN)
+
+
+def test_what_its_tier_only_reports_is_told() -> None:
+    step = plan.next_step(kept_up(tier=a.tier(driftPolicy="Report"), lookup=a.lookup(SHORTER)))
+    assert isinstance(step, Rest)
+    assert (step.reason, step.applied, step.drift) == (Reason.DELETION_HELD, True, (RETENTION,))
+
+
+def test_what_was_changed_past_us_is_put_back_and_told() -> None:
+    step = plan.next_step(kept_up(lookup=a.lookup(SHORTER)))
+    assert step == UpdateProject("cool-project-1", a.LIMITS, frozenset({"historyRetention"}), (RETENTION,))
+
+
+def test_drift_is_told_from_a_change_only_while_the_hold_is_told() -> None:
+    """Not of a resource that a backup brought back with its status, nor after the hold was lifted."""
+    world = kept_up()
+    lifted = a.status(
+        conditions=[
+            a.condition("Ready", "False", "Deleting"),
+            a.condition("Available", "True", "DeletionHeld"),
+        ]
+    )
+    assert world.held
+    assert not replace(world, tenant=replace(world.tenant, deleting=False)).held
+    assert not replace(world, tenant=replace(world.tenant, status=lifted)).held
+
+
+def test_what_its_spec_or_tier_asks_for_since_is_no_drift() -> None:
+    for changes in (
+        {"tier": a.tier(generation=2, driftPolicy="Report")},
+        {"spec": {"state": "Suspended"}, "tier": a.tier(driftPolicy="Report")},
+    ):
+        step = plan.next_step(kept_up(lookup=a.lookup(SHORTER), **changes))
+        assert step == UpdateProject("cool-project-1", a.LIMITS, frozenset({"historyRetention"}))
 
 
 RESTS: dict[str, tuple[Observed, bool | None, bool]] = {

@@ -1,8 +1,9 @@
 from dataclasses import replace
 
-from builders import tenant
+from builders import UID, status, tenant
 from neon_tenants.api.conditions import Condition, ConditionStatus
-from neon_tenants.api.tenant_database import AppliedTier, TenantDatabaseStatus
+from neon_tenants.api.database_tier import DeletionPolicy, Overrides
+from neon_tenants.api.tenant_database import AppliedTier, Meter, TenantDatabaseStatus, Usage
 from neon_tenants.core.key import Key
 from neon_tenants.core.record import Record
 from neon_tenants.roster import Roster
@@ -26,18 +27,56 @@ def test_a_fresh_tenant_is_neither_ready_nor_not() -> None:
 
 
 def test_a_stalled_tenant_keeps_its_reason() -> None:
-    status = TenantDatabaseStatus(
+    told = TenantDatabaseStatus(
         conditions=[_condition("Ready", "False", "TierFull"), _condition("Stalled", "True", "TierFull")]
     )
-    record = Record.of(replace(tenant(), status=status))
+    record = Record.of(replace(tenant(), status=told))
     assert (record.ready, record.reason) == (ConditionStatus.FALSE, "TierFull")
     assert record.stalled
     assert record.conditions == {"Stalled"}
 
 
+def test_a_record_is_all_that_the_fleet_needs_to_know() -> None:
+    wishes = {"overrides": {"compute": {"maxCU": 2}}, "state": "Suspended", "deletionPolicy": "Retain"}
+    usage = Usage(compute_time=Meter(used=5))
+    found = tenant(wishes, resource_version="12", created=5.0, status=status(region="eu", usage=usage))
+    record = Record.of(found)
+    assert record == Record(
+        key=Key("tenants", "acme"),
+        uid=UID,
+        version=12,
+        created=5.0,
+        tier="free",
+        applied=AppliedTier(name="free", generation=1),
+        overrides=Overrides.model_validate(wishes["overrides"]),
+        suspended=True,
+        paused=False,
+        deleting=False,
+        held=True,
+        marked=None,
+        deletion_policy=DeletionPolicy.RETAIN,
+        settled_generation=True,
+        project_id="cool-project-1",
+        region="eu",
+        ready=ConditionStatus.TRUE,
+        reason="Provisioned",
+        since="2026-01-01T00:00:00Z",
+        stalled=False,
+        usage=usage,
+        conditions=frozenset({"Ready", "Available"}),
+    )
+    assert not Record.of(replace(found, generation=2)).settled_generation
+
+
+def test_a_deletion_that_our_finalizer_does_not_hold_is_not_marked() -> None:
+    deleted = tenant(deleting=True, marked=7.0)
+    assert Record.of(deleted).marked == 7.0
+    assert Record.of(replace(deleted, finalizers=())).marked is None
+
+
 def test_a_tenant_whose_namespace_is_paused_is_paused() -> None:
-    status = TenantDatabaseStatus(conditions=[_condition("Reconciling", "False", "Paused")])
-    assert Record.of(replace(tenant(), status=status)).paused
+    told = TenantDatabaseStatus(conditions=[_condition("Reconciling", "False", "Paused")])
+    assert Record.of(replace(tenant(), status=told)).paused
     assert not Record.of(tenant()).paused
 
 

@@ -218,6 +218,9 @@ def test_a_pause_of_more_than_one_says_that_the_deletion_waits() -> None:
     step = plan.next_step(deleted(pause="All is paused."))
     assert isinstance(step, Rest)
     assert step.message == "All is paused. The deletion waits for that."
+    step = plan.next_step(a.bound(pause="All is paused."))
+    assert isinstance(step, Rest)
+    assert step.message == "All is paused."
 
 
 def test_the_waits_reason_is_the_deletion() -> None:

@@ -77,6 +77,20 @@ def test_a_tenant_asks_for_a_place(changes: dict[str, Any], does: bool) -> None:
     assert asks(a.tenant(**changes)) is does
 
 
+CLAIMS: dict[str, tuple[dict[str, Any], str, bool, Claim]] = {
+    "a new one": ({"finalizers": ()}, "free", False, claim(a.UID, 3.0)),
+    "one that this process let in": ({"finalizers": ()}, "free", True, claim(a.UID, 3.0, let_in=True)),
+    "one with our finalizer": ({}, "free", False, claim(a.UID, 3.0, held=True)),
+    "one that has the tier": ({"status": a.status()}, "free", False, claim(a.UID, 3.0, has=True, held=True)),
+    "one that has another": ({"status": a.status()}, "pro", False, claim(a.UID, 3.0, held=True)),
+}
+
+
+@pytest.mark.parametrize(("changes", "tier", "let_in", "wanted"), CLAIMS.values(), ids=CLAIMS.keys())
+def test_a_tenant_claims_a_place(changes: dict[str, Any], tier: str, let_in: bool, wanted: Claim) -> None:
+    assert Claim.of(a.tenant(created=3.0, **changes), tier, let_in=let_in) == wanted
+
+
 def test_a_record_claims_what_its_tenant_claims() -> None:
     tenants: list[Tenant] = [
         a.tenant(),

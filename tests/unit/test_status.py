@@ -411,6 +411,7 @@ STALLED_BEFORE = a.status(
     conditions=[a.condition("Ready", "False"), a.condition("Stalled", "True", "TierNotFound")]
 )
 HELD = Verdict.of(Rest(Reason.PAUSED, "Held.", ready=None))
+DELETING_BEFORE = a.status(conditions=[a.condition("Reconciling", "True", "Deleting", message="Held.")])
 PAUSED_BEFORE = a.status(conditions=[a.condition("Reconciling", "False", "Paused", message="Hands off.")])
 HELD_BEFORE = a.status(conditions=[a.condition("Reconciling", "False", "Paused", message="Held.")])
 
@@ -451,6 +452,26 @@ EVENTS: dict[str, tuple[Observed, Verdict, Event | None]] = {
         HELD,
         Event(Reason.PAUSED, "Held.", warning=True),
     ),
+    "a deletion that was under way is held": (
+        a.bound(tenant=a.tenant(deleting=True, status=DELETING_BEFORE)),
+        HELD,
+        Event(Reason.PAUSED, "Held.", warning=True),
+    ),
+    "a deletion that goes on is silent": (
+        a.bound(tenant=a.tenant(deleting=True)),
+        Verdict.of(Wait(Reason.DELETING, "On its way.")),
+        None,
+    ),
+    "work towards another tier is silent": (
+        a.bound(tenant=a.tenant({"tier": "pro"}, status=a.status()), tier=a.tier("pro")),
+        WORKING,
+        None,
+    ),
+    "a tier that is gone is silent while all goes on": (
+        a.bound(tenant=a.tenant(status=a.status()), tier=None),
+        FINE,
+        None,
+    ),
     "the same hold is silent": (
         a.bound(tenant=a.tenant(deleting=True, status=HELD_BEFORE)),
         HELD,
@@ -469,19 +490,39 @@ def test_a_verdict_is_an_event(observed: Observed, verdict: Verdict, event: Even
     assert core_event.of_verdict(observed, verdict) == event
 
 
-STEP_EVENTS: dict[str, tuple[Step, Reason | None]] = {
-    "a deletion": (DeleteProject("p-1"), Reason.DELETING),
-    "a duplicate's deletion": (DeleteProject("p-1", duplicate=True), Reason.DUPLICATE_PROJECT),
-    "a release": (RenameProject("p-1", a.MARKER.released_name), Reason.DELETING),
+STEP_EVENTS: dict[str, tuple[Step, Event | None]] = {
+    "a deletion": (
+        DeleteProject("p-1"),
+        Event(
+            Reason.DELETING,
+            "Deleted the Neon project p-1. Neon keeps it recoverable for 7 days.",
+            warning=False,
+        ),
+    ),
+    "a duplicate's deletion": (
+        DeleteProject("p-1", duplicate=True),
+        Event(
+            Reason.DUPLICATE_PROJECT,
+            "Deleted the Neon project p-1, a second one that a lost answer had left.",
+            warning=True,
+        ),
+    ),
+    "a release": (
+        RenameProject("p-1", a.MARKER.released_name),
+        Event(
+            Reason.DELETING,
+            f"Released the Neon project p-1 with its data. Its name is now {a.MARKER.released_name}.",
+            warning=False,
+        ),
+    ),
     "a name given back": (RenameProject("p-1", a.MARKER.project_name), None),
     "a look": (LookUp(fresh=True), None),
 }
 
 
-@pytest.mark.parametrize(("step", "reason"), STEP_EVENTS.values(), ids=STEP_EVENTS.keys())
-def test_a_step_is_an_event(step: Step, reason: Reason | None) -> None:
-    event = core_event.of_step(step)
-    assert (event.reason if event else None) is reason
+@pytest.mark.parametrize(("step", "event"), STEP_EVENTS.values(), ids=STEP_EVENTS.keys())
+def test_a_step_is_an_event(step: Step, event: Event | None) -> None:
+    assert core_event.of_step(step) == event
 
 
 def test_every_condition_status_is_one_of_kubernetes() -> None:
@@ -517,3 +558,35 @@ def test_a_rebind_notes_the_project_that_is_given_up(
     of_the_other = {*told, "tier", "binding", "suspended"}
     assert [name for name in of_the_other if getattr(old, name) is None] == []
     assert [name for name in of_the_other if getattr(new, name) is not None] == []
+
+
+SUSPENDING: dict[str, tuple[dict[str, str], Verdict, str]] = {
+    "work for a suspension that is under way": (
+        {"state": "Suspended"},
+        Verdict(Reason.NEON_UNREACHABLE, "Neon did not answer.", working=True),
+        "False",
+    ),
+    "a rest that knows nothing of the login": (
+        {"state": "Suspended"},
+        Verdict(Reason.NOT_OURS, "Not ours.", stalled=True),
+        "False",
+    ),
+    "paused: the status is of the spec before": (
+        {"state": "Suspended"},
+        Verdict(Reason.PAUSED, "Hands off.", ready=None),
+        "True",
+    ),
+    "work on one that is not to be suspended": (
+        {},
+        Verdict(Reason.NEON_UNREACHABLE, "Neon did not answer.", working=True),
+        "True",
+    ),
+}
+
+
+@pytest.mark.parametrize(("spec", "verdict", "available"), SUSPENDING.values(), ids=SUSPENDING.keys())
+def test_the_status_of_a_suspension_never_keeps_saying_that_the_login_works(
+    spec: dict[str, str], verdict: Verdict, available: str
+) -> None:
+    world = a.bound(tenant=a.tenant(spec, generation=2, status=a.status()))
+    assert conditions(told(world, verdict))["Available"][0] == available

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import builders as a
 from neon_tenants.api.conditions import ConditionType, Reason
+from neon_tenants.api.quantity import MAX_INT64
 from neon_tenants.api.tenant_database import Meter, TenantDatabaseStatus, Usage
 from neon_tenants.core import event as core_event
 from neon_tenants.core import plan
@@ -23,6 +24,7 @@ from neon_tenants.core.quota import QUOTA_KINDS, Quota
 from neon_tenants.core.status import Verdict
 from neon_tenants.core.steps import Rest
 
+FIRST = "2000-06-01T00:00:00Z"
 NOVEMBER, DECEMBER = "2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z"
 QUOTA = Quota(compute_time_seconds=1000, logical_size_bytes=1000, written_data_bytes=0)
 
@@ -38,14 +40,18 @@ def used(seconds: int, end: str | None = NOVEMBER) -> Consumption:
 MERGED: dict[str, tuple[Consumption, Consumption, Consumption]] = {
     "more": (used(10), used(20), used(20)),
     "late: less within the same period": (used(20), used(10), used(20)),
+    "the largest that there is": (used(20), used(MAX_INT64), used(MAX_INT64)),
+    "nothing used": (told(), used(0), used(0)),
     "negative": (used(20), used(-5), used(20)),
-    "absurd": (used(20), used(2**64), used(20)),
+    "absurd": (used(20), used(MAX_INT64 + 1), used(20)),
     "none": (used(20), told(), used(20)),
     "first": (told(None), used(5), used(5)),
     "without a period": (used(20), used(30, None), used(30)),
     "an unreadable period": (used(20), used(30, "soon"), used(30)),
     "an unreadable period at first": (told(None), used(30, "soon"), used(30, None)),
     "a period without a zone": (used(20), used(30, "2027-01-01T00:00:00"), used(30)),
+    "a period of the first year that counts": (told(None), used(5, FIRST), used(5, FIRST)),
+    "a period of a year before": (told(None), used(5, "1999-12-31T23:59:59Z"), used(5, None)),
     "a period of another age": (used(20), used(30, "9999-12-31T23:59:59-12:00"), used(30)),
     "a period in another zone": (used(20), used(3, "2027-01-01T01:00:00+01:00"), used(3, DECEMBER)),
     "a later period: the counter began again": (used(900), used(3, DECEMBER), used(3, DECEMBER)),
@@ -130,6 +136,12 @@ NEWS: dict[str, tuple[Usage | None, Consumption, Quota, bool]] = {
     "another period, and nothing told before": (None, used(10, DECEMBER), QUOTA, False),
     "a late period": (status_of(10, DECEMBER), used(10), QUOTA, False),
     "another limit": (status_of(100), Consumption(), replace(QUOTA, compute_time_seconds=2000), True),
+    "another limit, and nothing used": (
+        status_of(0),
+        Consumption(),
+        replace(QUOTA, compute_time_seconds=2000),
+        True,
+    ),
     "an unlimited meter": (status_of(100), told(written_data_bytes=10**12), QUOTA, False),
 }
 
@@ -158,8 +170,17 @@ def test_a_status_says_no_less_than_what_was_told_but_for_five_points(
         assert (true_percent >= warning) <= (shown_percent >= warning)
 
 
+def test_a_warning_and_the_end_may_be_crossed_at_once() -> None:
+    assert core_usage.updated(status_of(960), used(1000), QUOTA, 97) == status_of(1000)
+
+
+def test_an_unlimited_meter_crosses_no_warning() -> None:
+    assert core_usage.updated(None, told(written_data_bytes=10**12), QUOTA, 1) is None
+
+
 def test_where_quotas_stand() -> None:
     assert core_usage.standing(None, 80) == core_usage.Standing()
+    assert core_usage.standing(Usage(active_time=Meter(used=5)), 80) == core_usage.Standing()
     usage = core_usage.measured(told(compute_time_seconds=850, logical_size_bytes=1000), QUOTA)
     standing = core_usage.standing(usage, 80)
     assert [kind.name for kind in standing.near] == ["computeTime"]
@@ -188,6 +209,12 @@ ACTIVE: dict[str, tuple[Signs, tuple[int | None, int | None] | None, Usage | Non
         None,
         Usage(active_time=Meter(used=3)),
         False,
+    ),
+    "at first, and the status says nothing of it": (
+        Signs(active_seconds=3),
+        None,
+        Usage(compute_time=Meter(used=3)),
+        True,
     ),
 }
 
@@ -240,6 +267,7 @@ def test_a_used_up_quota_of_time_shuts_the_tenant_out_and_it_stays_ready() -> No
         "Available": ("False", "QuotaExceeded"),
         "QuotaExceeded": ("True", "QuotaExceeded"),
     }
+    assert rest.message.startswith("Used up: computeTime 100 % of 100h. Neon suspends the computes")
     assert f"until {NOVEMBER}" in rest.message
     assert "raised" in rest.message
     again = a.bound(tenant=a.tenant(status=status))
@@ -256,6 +284,7 @@ def test_used_up_storage_stops_writes_only() -> None:
     assert rest.available is True
     assert shown(status)["Available"] == ("True", "QuotaExceeded")
     assert shown(status)["QuotaExceeded"] == ("True", "QuotaExceeded")
+    assert rest.message.startswith("Used up: storagePerBranch 117 % of 512Mi. Logins and reads work")
     assert "only writes fail" in rest.message
     assert "until" not in rest.message
 
@@ -305,6 +334,13 @@ def test_what_was_told_of_another_project_does_not_count() -> None:
     assert core_usage.of_project(bound, a.project()) is None
 
 
+def test_the_tier_says_what_is_worth_a_write() -> None:
+    little = told(compute_time_seconds=3 * HOURS)
+    assert core_usage.of_project(world(little), a.project()) is None
+    early = world(little, tier=a.tier(quotaWarningPercent=2))
+    assert core_usage.of_project(early, a.project()) is not None
+
+
 def test_a_list_without_quotas_leaves_the_usage_as_it_is() -> None:
     _, full = resting(world(FULL))
     bound = a.bound(tenant=a.tenant(status=full))
@@ -320,6 +356,7 @@ EVENTS: dict[str, tuple[Consumption | None, Consumption | None, list[tuple[Reaso
     "nothing": (None, None, []),
     "near": (None, NEAR, [(Reason.QUOTA_NEAR, True)]),
     "still near": (NEAR, NEAR, []),
+    "still used up": (FULL, FULL, []),
     "used up": (NEAR, FULL, [(Reason.QUOTA_EXCEEDED, True)]),
     "free again": (FULL, told(DECEMBER, compute_time_seconds=0), [(Reason.PROVISIONED, False)]),
     "no longer near is silent": (NEAR, told(DECEMBER, compute_time_seconds=0), []),
@@ -333,3 +370,12 @@ def test_a_crossed_threshold_is_an_event(
     _, old = resting(world(before))
     _, new = resting(world(after, status=old))
     assert [(event.reason, event.warning) for event in core_event.of_usage(old, new)] == events
+
+
+def test_an_event_of_a_quota_says_what_its_condition_says() -> None:
+    _, old = resting(world(NEAR))
+    _, new = resting(world(FULL, status=old))
+    (event,) = core_event.of_usage(old, new)
+    assert event.message == next(c.message for c in new.conditions if c.type == "QuotaExceeded")
+    (freed,) = core_event.of_usage(new, resting(world(told(DECEMBER, compute_time_seconds=0), status=new))[1])
+    assert freed.message == "No quota is used up any more: logins and writes work again."

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from neon_tenants.api import names
-from neon_tenants.api.conditions import ConditionStatus, ConditionType
+from neon_tenants.api.conditions import ConditionStatus, ConditionType, Reason
 from neon_tenants.api.database_tier import DeletionPolicy
 from neon_tenants.api.tenant_database import (
     DEFAULT_DATABASE,
@@ -214,8 +214,13 @@ class Observed:
 
     @property
     def held(self) -> bool:
-        """Whether the status says that spec and tier were applied before: what differs now is drift."""
-        return is_held(self.tenant, self.tier)
+        """Whether the status says that spec and tier were applied before: what differs now is drift.
+
+        Also of a deletion that is held: where deletionProtection holds it, its database is kept up.
+        """
+        tenant = self.tenant
+        kept_up = tenant.deleting and _is_told_held(tenant.status) and _is_applied(tenant, self.tier)
+        return kept_up or is_held(tenant, self.tier)
 
 
 def is_pending(applied: AppliedTier | None, tier: Tier | None) -> bool:
@@ -233,18 +238,27 @@ def is_held(tenant: Tenant, tier: Tier | None, *, admitted: bool = True) -> bool
 
     While a rollout has not reached the tenant (not `admitted`), the generation before is as good.
     """
+    ready = any(
+        c.type == ConditionType.READY and c.status is ConditionStatus.TRUE for c in tenant.status.conditions
+    )
+    return not tenant.deleting and ready and _is_applied(tenant, tier, admitted=admitted)
+
+
+def _is_applied(tenant: Tenant, tier: Tier | None, *, admitted: bool = True) -> bool:
     status = tenant.status
     applied = status.tier
     return (
-        not tenant.deleting
-        and status.observed_generation == tenant.generation
-        and any(c.type == ConditionType.READY and c.status is ConditionStatus.TRUE for c in status.conditions)
+        status.observed_generation == tenant.generation
         and tier is not None
         and applied is not None
         and applied.name == tier.name
         and not (admitted and is_pending(applied, tier))
         and status.suspended is tenant.suspended
     )
+
+
+def _is_told_held(status: TenantDatabaseStatus) -> bool:
+    return any(c.type == ConditionType.READY and c.reason == Reason.DELETION_HELD for c in status.conditions)
 
 
 def is_told_paused(status: TenantDatabaseStatus) -> bool:

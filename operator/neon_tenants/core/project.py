@@ -144,11 +144,11 @@ def project_differences(wanted: Limits, found: Project) -> frozenset[str]:
     """
     differing: set[str] = set()
     if found.quota is not None:
-        differing |= {
+        differing.update(
             kind.name
             for kind in QUOTA_KINDS
             if getattr(wanted.quota, kind.neon) != getattr(found.quota, kind.neon)
-        }
+        )
     if found.retention_seconds is not None and found.retention_seconds != wanted.retention_seconds:
         differing.add(RETENTION)
     if found.defaults is not None:

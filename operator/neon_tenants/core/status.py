@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from neon_tenants.api import names
@@ -80,7 +80,12 @@ def updated(observed: Observed, verdict: Verdict, wall_time: str) -> TenantDatab
     tenant, old = observed.tenant, observed.tenant.status
     paused = verdict.reason is Reason.PAUSED
     changes: dict[str, object] = {
-        "conditions": _conditions(old.conditions, verdict, tenant.generation, wall_time),
+        "conditions": _conditions(
+            old.conditions,
+            replace(verdict, available=_available(observed, verdict)),
+            tenant.generation,
+            wall_time,
+        ),
         "observed_generation": old.observed_generation if paused else tenant.generation,
     }
     if not paused and not verdict.working:
@@ -91,6 +96,17 @@ def updated(observed: Observed, verdict: Verdict, wall_time: str) -> TenantDatab
     new = old.model_copy(update=changes)
     quotas = _quota_conditions(observed, new.usage, wall_time)
     return new.model_copy(update={"conditions": [*new.conditions, *quotas]})
+
+
+def _available(observed: Observed, verdict: Verdict) -> bool | None:
+    """What is said of the login; None keeps what was said.
+
+    A status of a spec that asks for suspension never says that it works: the request that disables the
+    compute may have been carried out, and its answer lost. A paused tenant's status is not of that spec.
+    """
+    if verdict.available is None and observed.tenant.suspended and verdict.reason is not Reason.PAUSED:
+        return False
+    return verdict.available
 
 
 def rebound(old: TenantDatabaseStatus, project_id: str, *, own: str | None) -> TenantDatabaseStatus:

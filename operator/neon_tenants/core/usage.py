@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from neon_tenants.api.quantity import MAX_INT64
@@ -117,7 +117,7 @@ def updated(old: Usage | None, told: Consumption, quota: Quota, warning: int) ->
     """
     known = consumed(old)
     new = measured(merged(known, told), quota)
-    if old is not None and _renewed(old.period_end, new.period_end):
+    if old is not None and _order(old.period_end, new.period_end) > 0:
         return new
     for kind in QUOTA_KINDS:
         before, after = meter_of(old, kind) if old else None, meter_of(new, kind)
@@ -227,10 +227,6 @@ def _level(percent: int, warning: int) -> int:
     return (percent >= warning) + (percent >= 100)
 
 
-def _renewed(old: str | None, new: str | None) -> bool:
-    return old is not None and _order(old, new) > 0
-
-
 def _order(known: str | None, told: str | None) -> int:
     """Whether the told period is later (1), earlier (-1), or the same as far as one can tell (0)."""
     first, second = _moment(known), _moment(told)
@@ -244,4 +240,4 @@ def _moment(text: str | None) -> datetime | None:
         moment = datetime.fromisoformat(text or "")
     except ValueError:
         return None
-    return moment.astimezone(UTC) if moment.tzinfo and MIN_YEAR <= moment.year < MAX_YEAR else None
+    return moment if moment.tzinfo and MIN_YEAR <= moment.year < MAX_YEAR else None
