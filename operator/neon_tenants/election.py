@@ -18,6 +18,8 @@ from neon_tenants.kube.leases import Found, Leases
 logger = logging.getLogger(__name__)
 
 _CONFLICT: Final = 409
+_RELEASES: Final = 3
+"""Tries to let the Lease go, where somebody wrote in between."""
 _JITTER: Final = 0.2
 """Of the time between two tries: candidates that began together do not stay together."""
 
@@ -93,19 +95,28 @@ class Election:
 
     async def release(self) -> None:
         """Lets another lead at once. Only for when all work has ended."""
-        self._renewed = None
-        timeout = self._terms.deadline / 2
-        try:
-            found = self._stored or await self._leases.read(timeout=timeout)
-            if found is None or found.lease.holder != self._identity:
+        self._renewed, why = None, ""
+        for _ in range(_RELEASES):
+            try:
+                was_ours = await self._let_go(self._terms.deadline / 2)
+            except KubeError as error:
+                why = str(error)
+                if error.status != _CONFLICT:
+                    break
+                # A renewal that was cut off has landed after all, perhaps.
+            else:
+                if was_ours:
+                    logger.info("The Lease is released.")
                 return
-            await self._leases.write(found, released(found.lease, self._wall_time()), timeout=timeout)
-        except KubeError as error:
-            logger.warning("The Lease is not released and runs out by itself.", extra={"why": str(error)})
-        else:
-            logger.info("The Lease is released.")
-        finally:
-            self._stored = None
+        logger.warning("The Lease is not released and runs out by itself.", extra={"why": why})
+
+    async def _let_go(self, timeout: float) -> bool:  # noqa: ASYNC109
+        """Whether it was ours to release."""
+        found, self._stored = self._stored or await self._leases.read(timeout=timeout), None
+        if found is None or found.lease.holder != self._identity:
+            return False
+        await self._leases.write(found, released(found.lease, self._wall_time()), timeout=timeout)
+        return True
 
     async def _try(self, timeout: float) -> float:  # noqa: ASYNC109 - of each request
         """One look and one move; seconds until the next."""

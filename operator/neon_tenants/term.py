@@ -35,7 +35,7 @@ class End:
     """How a term ends."""
 
     stop: asyncio.Event
-    """The process is asked to end, or the term is over: what runs is finished."""
+    """The process is asked to end: what runs is finished."""
     lost: asyncio.Event
     """Another may begin: what runs is cut off, as by a crash."""
     take_signals: Callable[[], None]

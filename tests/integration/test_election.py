@@ -184,6 +184,15 @@ async def test_a_released_lease_is_taken_at_once(place: Field) -> None:
     assert await waiting
 
 
+@pytest.mark.parametrize("mode", [Mode.CONFLICT, Mode.ERROR_DONE, Mode.ANSWER_LOST])
+async def test_a_fault_at_the_release_leaves_nobody_in_the_lease(place: Field, mode: Mode) -> None:
+    first = await place.leader("first")
+    place.traffic.begin(At("PUT leases", 1, mode))
+    await first.election.release()
+    assert place.traffic.injected
+    assert await lease.holder(place.admin) == ""
+
+
 async def test_what_another_holds_is_not_released(place: Field) -> None:
     first = await place.leader("first")
     await lease.change(place.admin, holderIdentity="second")

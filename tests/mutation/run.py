@@ -46,6 +46,7 @@ TESTS: Final = tuple(
         "tier_status",
         "metrics",
         "timestamp",
+        "lease",
         "project",
         "consumption",
         "overview",

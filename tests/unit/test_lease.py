@@ -40,6 +40,8 @@ MOVES: dict[str, tuple[Lease | None, float, float | None, Move]] = {
     "another's Lease": (lease(OTHER), 9.9, None, Move.WAIT),
     "another's Lease of a longer duration": (lease(OTHER, 60), 59.9, None, Move.WAIT),
     "another's longer Lease that ran out": (lease(OTHER, 60), 60, None, Move.TAKE),
+    "another's Lease that says nothing of its time": (lease(OTHER, 0), 9.9, None, Move.WAIT),
+    "another's Lease that says nothing and ran out": (lease(OTHER, 0), 10, None, Move.TAKE),
 }
 
 
@@ -51,6 +53,7 @@ def test_move(found: Lease | None, unchanged: float, renewed: float | None, move
 HONORED: dict[str, tuple[float, float]] = {
     "nothing is said": (0, 10),
     "less than nothing": (-5, 10),
+    "the shortest": (1, 1),
     "less than ours": (3, 3),
     "as long as any of us would": (LONGEST, LONGEST),
     "longer than any of us would": (LONGEST + 1, 10),
