@@ -51,7 +51,7 @@ demo: $(READY) ## the whole story in a minute, on this machine
 	$(BIN)/neon-sandbox prepare
 	$(BIN)/neon-sandbox demo
 
-bench: $(READY) ## waits beside a tier change and a crowd, and use of the request budget: BENCH="--help"
+bench: $(READY) ## what work costs, and waits beside much else; compare ratios, not seconds: BENCH="--help"
 	$(BIN)/neon-sandbox prepare
 	$(BIN)/python -m neon_sandbox.bench $(BENCH)
 
