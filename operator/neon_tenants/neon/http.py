@@ -11,10 +11,9 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, Self, TypeVar
 
-import httpx
+import orjson
 from pydantic import ValidationError
 
 from neon_tenants import __version__
@@ -24,9 +23,10 @@ from neon_tenants.neon import models
 from neon_tenants.neon.budget import Budget, current_turn
 from neon_tenants.neon.errors import Answer, refused, unreachable
 from neon_tenants.neon.key import ApiKey
+from neon_tenants.neon.transport import LostError, NotSentError, Reply, Transport
 
-MAX_BODY: Final = 16 * 1024 * 1024
-"""Bytes. A full list page of 400 projects is under 1 MB."""
+CONNECT_TIMEOUT: Final = 5.0
+"""Seconds to a connection, TLS included."""
 MAX_RETRY_AFTER: Final = 300.0
 """Seconds. A longer Retry-After, or one as a date, is taken for this."""
 UNSAID_RETRY_AFTER: Final = 1.0
@@ -34,7 +34,6 @@ UNSAID_RETRY_AFTER: Final = 1.0
 THROTTLED_ATTEMPTS: Final = 4
 """How often a request is sent to a Neon that says 429 with Retry-After, each time through the budget."""
 
-_NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
 
 Observe = Callable[[str, str, int | None, Lane], None]
@@ -80,7 +79,7 @@ class Http:
 
     def __init__(
         self,
-        http: httpx.AsyncClient,
+        transport: Transport,
         *,
         key: ApiKey,
         budget: Budget,
@@ -88,7 +87,7 @@ class Http:
         timeout: float,
         observe: Observe = lambda _route, _method, _status, _lane: None,
     ) -> None:
-        self._http = http
+        self._transport = transport
         self._key = key
         self._budget = budget
         self._clock = clock
@@ -108,16 +107,12 @@ class Http:
         observe: Observe = lambda _route, _method, _status, _lane: None,
     ) -> AsyncIterator[Self]:
         """Requests to the API at `url`, each within `timeout` seconds."""
-        async with httpx.AsyncClient(
-            base_url=url,
-            follow_redirects=False,
-            timeout=httpx.Timeout(timeout, connect=min(timeout, 5.0)),
-            trust_env=False,
-            # None is kept: one with a letter that is not ASCII would break every request after it.
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        async with Transport.open(
+            url,
+            connect_timeout=min(timeout, CONNECT_TIMEOUT),
             headers={"Accept": "application/json", "User-Agent": f"neon-tenant-operator/{__version__}"},
-        ) as http:
-            yield cls(http, key=key, budget=budget, clock=clock, timeout=timeout, observe=observe)
+        ) as transport:
+            yield cls(transport, key=key, budget=budget, clock=clock, timeout=timeout, observe=observe)
 
     async def call(self, request: Request, model: type[ModelT]) -> ModelT:
         """Sends the request and reads its answer."""
@@ -146,38 +141,34 @@ class Http:
             )
         if request.leaving is not None:
             request.leaving()
-        status: int | None = None
+        reply: Reply | None = None
         try:
             async with asyncio.timeout(self._timeout):
-                status, headers, body = await self._exchange(request, path, key.get_secret_value())
-        except _NEVER_SENT:
+                reply = await self._exchange(request, path, key.get_secret_value())
+        except NotSentError:
             raise unreachable(f"Neon could not be reached to {what}. It is tried again.", Done.NO) from None
-        except (httpx.HTTPError, TimeoutError):
+        except (LostError, TimeoutError):
             raise unreachable(f"Neon did not answer the request to {what}.", Done.MAYBE) from None
         finally:
+            status = None if reply is None else reply.status
             self._observe(request.route, request.method, status, current_turn().lane)
-        if 200 <= status < 300:
+        if 200 <= reply.status < 300:
             self._key.accept()
-            return body
-        answer = _answer(status, headers, body)
-        if status == 401 and answer.code is not None:
+            return reply.body
+        answer = _answer(reply)
+        if reply.status == 401 and answer.code is not None:
             self._key.reject(key)
         return answer
 
-    async def _exchange(self, request: Request, path: str, key: str) -> tuple[int, httpx.Headers, bytes]:
-        async with self._http.stream(
-            request.method,
-            path,
-            params=request.params,
-            json=request.json,
-            headers={"Authorization": f"Bearer {key}"},
-        ) as response:
-            body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > MAX_BODY:
-                    raise httpx.DecodingError("answer too large")
-            return response.status_code, response.headers, bytes(body)
+    async def _exchange(self, request: Request, path: str, key: str) -> Reply:
+        headers = {"Authorization": f"Bearer {key}"}
+        body = None
+        if request.json is not None:
+            headers["Content-Type"] = "application/json"
+            body = orjson.dumps(request.json)
+        return await self._transport.exchange(
+            request.method, path, headers=headers, params=request.params, body=body
+        )
 
 
 def _parsed(body: bytes, model: type[ModelT], what: str) -> ModelT:
@@ -188,16 +179,17 @@ def _parsed(body: bytes, model: type[ModelT], what: str) -> ModelT:
         raise unreachable(f"Neon's answer to the request to {what} was not understood.", Done.MAYBE) from None
 
 
-def _answer(status: int, headers: httpx.Headers, body: bytes) -> Answer:
+def _answer(reply: Reply) -> Answer:
+    retry_after = _retry_after(reply.headers)
     try:
-        error = models.ErrorAnswer.model_validate_json(body)
+        error = models.ErrorAnswer.model_validate_json(reply.body)
     except ValidationError:
-        return Answer(status, None, "", _retry_after(headers), None)
-    return Answer(status, error.code, error.message, _retry_after(headers), error.request_id)
+        return Answer(reply.status, None, "", retry_after, None)
+    return Answer(reply.status, error.code, error.message, retry_after, error.request_id)
 
 
-def _retry_after(headers: httpx.Headers) -> float | None:
-    value = headers.get("retry-after")
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    value = headers.get("Retry-After")
     if value is None:
         return None
     seconds = float(value) if value.isascii() and value.isdigit() else MAX_RETRY_AFTER
