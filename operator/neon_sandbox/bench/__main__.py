@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -111,6 +111,7 @@ _NAMES: Final = (*_COSTS, *waits.SCENARIOS)
     help="Seconds between two single creates in waits.",
 )
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Where a line a scenario is added.")
+@click.option("--label", default="now", show_default=True, help="What is measured, in that line.")
 @click.option("--k8s-version", envvar="K8S_VERSION", show_envvar=True, help="Kubernetes version.")
 def main(
     names: tuple[str, ...],
@@ -119,6 +120,7 @@ def main(
     requests_per_minute: int,
     every: float,
     file: Path | None,
+    label: str,
     k8s_version: str | None,
     **sizes: Any,
 ) -> None:
@@ -148,7 +150,7 @@ def main(
         operation_seconds=sizes["operation_seconds"],
     )
     load = Load(size.tenants, requests_per_minute, every)
-    bench = _Bench(size, load, runs, file, k8s_version or KUBERNETES_VERSION)
+    bench = _Bench(size, load, runs, file, label, k8s_version or KUBERNETES_VERSION)
     try:
         uvloop.run(bench.run(names or _NAMES, k8s_version))
     except KeyboardInterrupt:
@@ -157,16 +159,17 @@ def main(
         raise click.ClickException(str(error)) from None
 
 
+@dataclass(frozen=True, slots=True)
 class _Bench:
     """One call of the command."""
 
-    def __init__(self, size: Size, load: Load, runs: int, file: Path | None, kubernetes: str) -> None:
-        self._size = size
-        self._load = load
-        self._runs = runs
-        self._file = file
-        self._kubernetes = kubernetes
-        self._console = Console()
+    size: Size
+    load: Load
+    runs: int
+    file: Path | None
+    label: str
+    kubernetes: str
+    console: Console = field(default_factory=Console)
 
     async def run(self, names: tuple[str, ...], version: str | None) -> None:
         binaries = await prepare(version or None, report=Report())
@@ -176,9 +179,9 @@ class _Bench:
         if waiting := tuple(name for name in waits.SCENARIOS if name in names):
             async with Ground.prepare(binaries) as ground:
                 await ground.create_namespace("warm-up")
-                found = await waits.measure(ground, waiting, self._load, self._console)
+                found = await waits.measure(ground, waiting, self.load, self.console)
             for name, figures in found.items():
-                self._tell(name, [figures], asdict(self._load), table=False)
+                self._tell(name, [figures], asdict(self.load), table=False)
 
     async def _measure(self, binaries: Binaries, group: _Group, names: list[str]) -> None:
         found: list[dict[str, Figures]] = []
@@ -186,15 +189,15 @@ class _Bench:
             await ground.create_namespace("warm-up")
             if group.seeded:
                 await ground.create_namespace(NAMESPACE)
-                await seed(ground, self._size.fleet)
-            for run in range(self._runs):
-                self._console.print(f"{', '.join(names)}: run {run + 1} of {self._runs}")
-                found.append(await group.measure(ground, self._size, run))
+                await seed(ground, self.size.fleet)
+            for run in range(self.runs):
+                self.console.print(f"{', '.join(names)}: run {run + 1} of {self.runs}")
+                found.append(await group.measure(ground, self.size, run))
         for name in names:
             self._tell(name, [each[name] for each in found], self._settings(group))
 
     def _settings(self, group: _Group) -> dict[str, Any]:
-        size = self._size
+        size = self.size
         if group.seeded:
             return {"fleet": size.fleet}
         slow = {"latency": size.latency, "operation_seconds": size.operation_seconds}
@@ -204,10 +207,10 @@ class _Bench:
 
     def _tell(self, name: str, runs: list[Figures], settings: dict[str, Any], *, table: bool = True) -> None:
         if table:
-            self._console.print(report.table(name, runs, settings))
-        text = report.line(name, runs, settings, self._kubernetes)
+            self.console.print(report.table(name, runs, settings))
+        text = report.line(name, runs, settings, label=self.label, kubernetes=self.kubernetes)
         print(text.decode())
-        report.append(self._file, text)
+        report.append(self.file, text)
 
 
 if __name__ == "__main__":

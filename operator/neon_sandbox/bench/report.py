@@ -20,10 +20,13 @@ _DIGITS: Final = 4
 _PACKAGES: Final = ("kopf", "kubernetes", "aiohttp", "httpx", "uvloop", "orjson", "pydantic")
 
 
-def line(scenario: str, runs: Sequence[Figures], settings: dict[str, Any], kubernetes: str) -> bytes:
+def line(
+    scenario: str, runs: Sequence[Figures], settings: dict[str, Any], *, label: str, kubernetes: str
+) -> bytes:
     """One line of JSON: the medians, and between which values they lie."""
     return orjson.dumps(
         {
+            "label": label,
             "scenario": scenario,
             "settings": settings,
             "runs": len(runs),
