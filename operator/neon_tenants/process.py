@@ -14,11 +14,11 @@ from typing import Any, Final
 
 import kopf
 
-from neon_tenants import handlers, serve
+from neon_tenants import handlers, serve, shortcut
 from neon_tenants.api import names
 from neon_tenants.assembly import Operator, assemble
 from neon_tenants.core.health import not_alive, not_ready
-from neon_tenants.core.record import Record
+from neon_tenants.core.key import Key
 from neon_tenants.fleet.signs import signs_of
 from neon_tenants.fleet.sweep import trickle
 from neon_tenants.kube.errors import KubeError
@@ -80,23 +80,25 @@ async def _watch(operator: Operator, triggers: handlers.Triggers, stop: asyncio.
     """Lets Kopf watch; starts it again when its watch breaks for good."""
     namespaces = operator.settings.watch_namespaces
     while not stop.is_set():
-        if not await _cluster_is_ready(operator, stop):
+        listed = await _cluster_is_read(operator, triggers, stop)
+        if listed is None:
             return
         started, ended = asyncio.Event(), asyncio.Event()
         operator.pulse.begin()
         ends = (_handed_on(stop, ended), _handed_on(operator.pulse.deaf, ended))
         beside = [asyncio.create_task(each) for each in (_started(started, stop), *ends)]
         try:
-            tasks = await kopf.spawn_tasks(
-                registry=handlers.registry(triggers, operator.kube.login, operator.pulse),
-                settings=handlers.settings(),
-                standalone=True,
-                clusterwide=not namespaces,
-                namespaces=namespaces,
-                stop_flag=ended,
-                ready_flag=started,
-            )
-            await kopf.run_tasks(tasks, ignored=_ALL)
+            with shortcut.taken(triggers.hands(), listed):
+                tasks = await kopf.spawn_tasks(
+                    registry=handlers.registry(triggers, operator.kube.login, operator.pulse),
+                    settings=handlers.settings(),
+                    standalone=True,
+                    clusterwide=not namespaces,
+                    namespaces=namespaces,
+                    stop_flag=ended,
+                    ready_flag=started,
+                )
+                await kopf.run_tasks(tasks, ignored=_ALL)
         # Kopf ends with whatever error its watch met: an expired list, a CRD that went away.
         except Exception as error:  # noqa: BLE001
             logger.error("The watch ended and is started again.", extra={"error": type(error).__name__})  # noqa: TRY400
@@ -161,8 +163,10 @@ def _take_signals(stop: asyncio.Event) -> None:
             asyncio.get_running_loop().add_signal_handler(sign, stop.set)
 
 
-async def _cluster_is_ready(operator: Operator, stop: asyncio.Event) -> bool:
-    """Waits until the API server serves our resources, and reads them; false when asked to stop."""
+async def _cluster_is_read(
+    operator: Operator, triggers: handlers.Triggers, stop: asyncio.Event
+) -> shortcut.Listed | None:
+    """Waits until the API server serves our resources, and reads them; None when asked to stop."""
     kinds = frozenset({names.TENANT_DATABASES, names.DATABASE_TIERS, names.FLEET_OPERATIONS})
     delays = iter(START_DELAYS)
     delay = START_DELAYS[0]
@@ -171,38 +175,62 @@ async def _cluster_is_ready(operator: Operator, stop: asyncio.Event) -> bool:
             if await operator.kube.serves(names.GROUP, names.VERSION, kinds):
                 await operator.pauses.meet()
                 await operator.brake.load()
-                await _read_all(operator)
-                return True
+                return await _read_all(operator, triggers)
             logger.warning("The CRDs are not installed. Install them with: kubectl apply -f crds/ (waiting)")
         except KubeError as error:
             logger.warning("The cluster is not ready (waiting).", extra={"why": str(error)})
         delay = next(delays, delay)
         await _pause(stop, delay)
-    return False
+    return None
 
 
-async def _read_all(operator: Operator) -> None:
-    """Tiers before tenants: whether one is settled depends on its tier. And both before the watch: a rollout
+async def _read_all(operator: Operator, triggers: handlers.Triggers) -> shortcut.Listed:
+    """Reads tiers and tenants; the versions of these lists, from which on they are to be watched.
+
+    Tiers before tenants: whether one is settled depends on its tier. And both before the watch: a rollout
     that does not know all tenants would choose its canaries among the first that are told. What is not there
     any more goes: Kopf notices no deletion across a new list.
     """
-    roster = operator.roster
-    tiers = await operator.tenants.tiers()
-    for tier in tiers:
-        roster.put_tier(tier)
-    for name in {tier.name for tier in roster.tiers()} - {tier.name for tier in tiers}:
-        roster.drop_tier(name)
-    gone = {record.key: record.uid for record in roster.records()}
-    for namespace in operator.settings.watch_namespaces or (None,):
-        async for tenant in operator.tenants.all(namespace):
-            record = Record.of(tenant)
-            roster.put(record)
-            gone.pop(record.key, None)
-    for key, uid in gone.items():
-        roster.drop(key)
-        operator.memory.forget(uid)
-    for tier in roster.tiers():
+    listed: shortcut.Listed = {}
+    await _read_tiers(operator, triggers, listed)
+    wishes = await _read_tenants(operator, triggers, listed)
+    for tier in operator.roster.tiers():
         operator.rollouts.note(tier.name)
+    for wish in wishes:
+        triggers.ask(wish)
+    return listed
+
+
+async def _read_tiers(operator: Operator, triggers: handlers.Triggers, listed: shortcut.Listed) -> None:
+    gone = {tier.name for tier in operator.roster.tiers()}
+    path = handlers.path_of(names.DATABASE_TIERS)
+    async for page, version in operator.kube.pages("list DatabaseTiers", path):
+        listed[names.DATABASE_TIERS, None] = version
+        for body in page:
+            triggers.meet_tier(body)
+            gone.discard(body["metadata"]["name"])
+    for name in gone:
+        operator.roster.drop_tier(name)
+
+
+async def _read_tenants(
+    operator: Operator, triggers: handlers.Triggers, listed: shortcut.Listed
+) -> list[handlers.Wish]:
+    """Reads them; the passes that they want."""
+    gone = {record.key: record.uid for record in operator.roster.records()}
+    wishes: list[handlers.Wish] = []
+    for namespace in operator.settings.watch_namespaces or (None,):
+        path = handlers.path_of(names.TENANT_DATABASES, namespace)
+        async for page, version in operator.kube.pages("list TenantDatabases", path):
+            listed[names.TENANT_DATABASES, namespace] = version
+            for body in page:
+                gone.pop(Key(body["metadata"]["namespace"], body["metadata"]["name"]), None)
+                if wish := triggers.meet(body):
+                    wishes.append(wish)
+    for key, uid in gone.items():
+        operator.roster.drop(key)
+        operator.memory.forget(uid)
+    return wishes
 
 
 @asynccontextmanager
