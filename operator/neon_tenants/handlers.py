@@ -20,7 +20,7 @@ from neon_tenants.api import names
 from neon_tenants.api.conditions import ConditionStatus
 from neon_tenants.core.key import Key
 from neon_tenants.core.lane import Lane, lane_of
-from neon_tenants.core.observed import is_pending, is_settled
+from neon_tenants.core.observed import is_pending, is_settled, is_untouched
 from neon_tenants.core.record import Record
 from neon_tenants.fleet.operations import Operations
 from neon_tenants.fleet.rollout import Rollouts
@@ -100,7 +100,7 @@ class Triggers:
             metadata = body["metadata"]
             return Wish(Key(metadata["namespace"], metadata["name"]), Lane.REPAIR)
         record = Record.of(tenant)
-        self._roster.put(record)
+        self._roster.put(record, tenant if is_untouched(tenant) else None)
         if record.applied is not None and record.applied.name == record.tier:
             self._memory.let_in(record.uid, None)  # now the roster knows
         tier = self._roster.tier(record.tier)
