@@ -19,6 +19,8 @@ _JDBC_NAMES: Final = {"channel_binding": "channelBinding"}
 
 # What would read otherwise in a URI, or begin another line in a password file.
 _HOST: Final = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.~-]+")
+"""What stands in a URI as it is: nearly all names and passwords."""
 _BREAKS: Final = re.compile(r"[\x00\r\n]")
 
 
@@ -100,14 +102,18 @@ class Connection:
 
     def _uri(self, host: str) -> str:
         port = "" if self.port == DEFAULT_PORT else f":{self.port}"
-        login = f"{quote(self.username, safe='')}:{quote(self.password, safe='')}"
+        login = f"{_quoted(self.username)}:{_quoted(self.password)}"
         query = f"?{_query(self.parameters)}" if self.parameters else ""
-        return f"postgresql://{login}@{host}{port}/{quote(self.database, safe='')}{query}"
+        return f"postgresql://{login}@{host}{port}/{_quoted(self.database)}{query}"
 
     def _jdbc_uri(self, host: str) -> str:
-        login = f"user={quote(self.username, safe='')}&password={quote(self.password, safe='')}"
+        login = f"user={_quoted(self.username)}&password={_quoted(self.password)}"
         query = f"&{_jdbc_query(self.parameters)}" if self.parameters else ""
-        return f"jdbc:postgresql://{host}:{self.port}/{quote(self.database, safe='')}?{login}{query}"
+        return f"jdbc:postgresql://{host}:{self.port}/{_quoted(self.database)}?{login}{query}"
+
+
+def _quoted(part: str) -> str:
+    return part if _PLAIN.fullmatch(part) else quote(part, safe="")
 
 
 # The same for all tenants, and no secret.
