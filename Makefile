@@ -53,7 +53,7 @@ demo: $(READY) ## the whole story in a minute, on this machine
 	$(BIN)/neon-sandbox prepare
 	$(BIN)/neon-sandbox demo
 
-bench: $(READY) ## waits beside a tier change and a crowd, and use of the request budget: BENCH="--help"
+bench: $(READY) ## what work costs, and waits beside much else; compare ratios, not seconds: BENCH="--help"
 	$(BIN)/neon-sandbox prepare
 	$(BIN)/python -m neon_sandbox.bench $(BENCH)
 
@@ -90,7 +90,7 @@ sbom: $(READY) ## the software bill of materials, as dist/sbom.cdx.json
 audit: $(READY) ## whether anybody knows of a hole in what is locked; it needs the internet
 	PYTHONPATH=tests $(BIN)/python -m toolbox.audit requirements/run.txt requirements/build.txt requirements/dev.txt
 
-pages: $(READY) ## regenerates docs/api.md, docs/troubleshooting.md and docs/guarantees.md from code and tests
+pages: $(READY) ## regenerates the pages of docs/ that are made from code, tests and measurements
 	PYTHONPATH=. $(BIN)/python -m generators.pages
 
 docs: $(READY) ## the documentation as a site, in build/site

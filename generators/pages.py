@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from generators import api_reference, guarantees, troubleshooting
+from generators import api_reference, guarantees, performance, troubleshooting
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
 
@@ -15,6 +15,7 @@ def pages() -> dict[str, str]:
     return {
         "api.md": api_reference.page(),
         "guarantees.md": guarantees.page(),
+        "performance.md": performance.page(),
         "troubleshooting.md": troubleshooting.page(),
     }
 

@@ -273,6 +273,8 @@ def _reconciler(ground: _Ground, *, pauses: Pauses, brake: Brake, rollouts: Roll
         tier=ground.roster.tier,
         claims=ground.roster.claims,
         admits=rollouts.admits,
+        take_new=ground.roster.take_new,
+        version=ground.roster.version,
         pause=pauses.of,
         brake=brake.held,
         clock=_clock,

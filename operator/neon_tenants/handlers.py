@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import aiohttp
 import kopf
@@ -20,7 +20,7 @@ from neon_tenants.api import names
 from neon_tenants.api.conditions import ConditionStatus
 from neon_tenants.core.key import Key
 from neon_tenants.core.lane import Lane, lane_of
-from neon_tenants.core.observed import is_pending, is_settled
+from neon_tenants.core.observed import is_pending, is_settled, is_untouched
 from neon_tenants.core.record import Record
 from neon_tenants.fleet.operations import Operations
 from neon_tenants.fleet.rollout import Rollouts
@@ -39,6 +39,14 @@ CHUNK: Final = 500
 WATCH_TIMEOUT: Final = 300
 """Seconds until a watch is begun anew, so that one that died behind a load balancer is noticed."""
 MAX_BACKOFF: Final = 30.0
+
+
+class Wish(NamedTuple):
+    """A pass that a tenant wants."""
+
+    key: Key
+    lane: Lane
+    version: int = 0
 
 
 class Triggers:
@@ -72,23 +80,38 @@ class Triggers:
             self._roster.drop(key)
             self._memory.forget(metadata["uid"])
             return
+        wish = self.meet(body)
+        if (record := self._roster.record(key)) is not None:
+            if before is not None and before.applied is None and record.ready is ConditionStatus.TRUE:
+                self._became_ready(record)
+            self._rollouts.note(record.tier)
+        if wish is not None:
+            self.ask(wish)
+
+    def meet(self, body: Mapping[str, Any]) -> Wish | None:
+        """Notes a TenantDatabase as it is, and nothing else; the pass that it wants, if any.
+
+        What is settled depends on the tiers: they must be known.
+        """
         try:
             tenant = parse_tenant(body)
         except ValidationError:
             # Stored under another version's schema: the pass will fail, back off and say so.
-            self._queue.add(key, Lane.REPAIR)
-            return
+            metadata = body["metadata"]
+            return Wish(Key(metadata["namespace"], metadata["name"]), Lane.REPAIR)
         record = Record.of(tenant)
-        if before is not None and before.applied is None and record.ready is ConditionStatus.TRUE:
-            self._became_ready(record)
-        self._roster.put(record)
+        self._roster.put(record, tenant if is_untouched(tenant) else None)
         if record.applied is not None and record.applied.name == record.tier:
             self._memory.let_in(record.uid, None)  # now the roster knows
-        self._rollouts.note(tenant.spec.tier)
-        tier = self._roster.tier(tenant.spec.tier)
+        tier = self._roster.tier(record.tier)
         # Who only waits for its tier's rollout is put on the queue by that.
-        if not is_settled(tenant, tier, admitted=False):
-            self._queue.add(key, lane_of(tenant, tier), version=tenant.version)
+        if is_settled(tenant, tier, admitted=False):
+            return None
+        return Wish(record.key, lane_of(tenant, tier), tenant.version)
+
+    def ask(self, wish: Wish) -> None:
+        """Asks for the pass."""
+        self._queue.add(wish.key, wish.lane, version=wish.version)
 
     def operation(self, kind: str | None, body: Mapping[str, Any]) -> None:
         """A FleetOperation was listed, changed or is gone."""
@@ -110,17 +133,28 @@ class Triggers:
         is_new = self._roster.tier(name) is None
         if kind == "DELETED":
             self._roster.drop_tier(name)
-        else:
-            try:
-                tier = parse_tier(body)
-            except ValidationError:
-                logger.warning("A DatabaseTier of another version is left as it was.", extra={"tier": name})
-                return
-            if not self._roster.put_tier(tier):
-                return
+        elif not self.meet_tier(body):
+            return
         for key in self._roster.tenants_of(name):
             if is_new or not self._waits_for_rollout(key):
                 self._queue.add(key, Lane.ROLLOUT)
+
+    def meet_tier(self, body: Mapping[str, Any]) -> bool:
+        """Notes a DatabaseTier as it is, and nothing else; whether it is one of a new generation."""
+        try:
+            return self._roster.put_tier(parse_tier(body))
+        except ValidationError:
+            name = body["metadata"]["name"]
+            logger.warning("A DatabaseTier of another version is left as it was.", extra={"tier": name})
+            return False
+
+    def hands(self) -> dict[str, Callable[[str | None, Mapping[str, Any]], None]]:
+        """Who takes the events of which kind."""
+        return {
+            names.TENANT_DATABASES: self.tenant,
+            names.DATABASE_TIERS: self.tier,
+            names.FLEET_OPERATIONS: self.operation,
+        }
 
     def listed(self, kind: str, body: Mapping[str, Any]) -> None:
         """An object of this kind stands in a list that was read beside the watch.
@@ -149,12 +183,16 @@ class Triggers:
         return record is not None and is_pending(record.applied, self._roster.tier(record.tier))
 
 
+def path_of(plural: str, namespace: str | None = None) -> str:
+    """The path of a list."""
+    within = "" if namespace is None else f"namespaces/{namespace}/"
+    return f"/apis/{names.API_VERSION}/{within}{plural}"
+
+
 def streams(namespaces: Iterable[str]) -> frozenset[str]:
     """The paths that are watched, with these namespaces or, where there are none, all."""
-    base = f"/apis/{names.API_VERSION}"
-    tenants = [f"{base}/namespaces/{namespace}/{names.TENANT_DATABASES}" for namespace in namespaces]
-    fleet = {f"{base}/{names.DATABASE_TIERS}", f"{base}/{names.FLEET_OPERATIONS}"}
-    return frozenset(tenants or [f"{base}/{names.TENANT_DATABASES}"]) | fleet
+    tenants = [path_of(names.TENANT_DATABASES, namespace) for namespace in tuple(namespaces) or (None,)]
+    return frozenset((*tenants, path_of(names.DATABASE_TIERS), path_of(names.FLEET_OPERATIONS)))
 
 
 def registry(

@@ -18,6 +18,7 @@ from neon_tenants.core.failure import Done
 from neon_tenants.core.intent import Attempt, Intent, Sent, decode, sight
 from neon_tenants.core.marker import Certificate
 from neon_tenants.core.observed import Lookup, Observed
+from neon_tenants.core.pace import Pace
 from neon_tenants.core.project import SUSPEND, Operation, Progress, compute_differences, project_differences
 from neon_tenants.core.secret import LeftBehind, Ours, SecretObject
 from neon_tenants.kube.errors import ForbiddenError, KubeError
@@ -28,9 +29,8 @@ from neon_tenants.neon.client import NeonClient, NewProject
 from neon_tenants.neon.errors import NeonError, unreachable
 from neon_tenants.neon.inventory import Inventory
 
-FIRST_POLL: Final = 0.75
-"""Seconds until Neon's operations are looked at first: most are finished by then, and each look costs a
-request of the budget; but somebody waits for a create."""
+NEXT_POLL: Final = 0.75
+"""Seconds from the first look at Neon's operations to the second; twice as many each time after it."""
 MAX_POLL: Final = 10.0
 FAILED_POLL: Final = 300.0
 """Seconds until a failed operation is looked at again; Neon may repeat it by itself."""
@@ -79,6 +79,8 @@ class Performer:
         self._clock = clock
         self._wall_time = wall_time
         self._nonce = nonce
+        self._paces = {new: Pace() for new in (True, False)}
+        """Of creates, and of changes."""
 
     @singledispatchmethod
     async def perform(self, step: Any, observed: Observed) -> Observed:
@@ -142,7 +144,10 @@ class Performer:
         failed = next(
             (found[id_] for id_ in pending if id_ in found and found[id_].progress is Progress.FAILED), None
         )
-        delay = FAILED_POLL if failed else min(FIRST_POLL * 2**knowledge.polls, MAX_POLL)
+        if knowledge.polls == 0 and knowledge.operations:
+            after = self._clock() - knowledge.operations_since
+            self._pace(observed).found(after=after, finished=not pending)
+        delay = FAILED_POLL if failed else min(NEXT_POLL * 2**knowledge.polls, MAX_POLL)
         return self._remember(
             observed,
             project_id=step.project_id,
@@ -297,14 +302,19 @@ class Performer:
     def _started(self, observed: Observed, project_id: str, operations: Iterable[Operation]) -> Observed:
         """Notes the operations that a request started, to be looked at after a moment."""
         running = (*(observed.knowledge.operations or ()), *_running(operations))
+        now = self._clock()
         return self._remember(
             observed,
             project_id=project_id,
             operations=running,
             polls=0,
-            poll_at=self._clock() + FIRST_POLL,
+            operations_since=now,
+            poll_at=now + (self._pace(observed).first() if running else 0.0),
             failed=None,
         )
+
+    def _pace(self, observed: Observed) -> Pace:
+        return self._paces[observed.tenant.status.binding is None]
 
     def _taken(self, observed: Observed, differing: frozenset[str]) -> Observed:
         """Notes what Neon accepted and stored otherwise. It is known to do so with the suspend time only."""

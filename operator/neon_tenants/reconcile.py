@@ -26,6 +26,7 @@ from neon_tenants.core.knowledge import Knowledge
 from neon_tenants.core.observed import Lookup, Observed, Tenant, is_pending
 from neon_tenants.core.record import Record
 from neon_tenants.core.room import Claim
+from neon_tenants.core.secret import Absent
 from neon_tenants.core.status import Verdict
 from neon_tenants.core.steps import Leave, Rest, Wait
 from neon_tenants.kube.errors import ConflictError
@@ -57,6 +58,8 @@ class Reconciler:
         tier: Callable[[str], Tier | None],
         claims: Callable[[str, str], Iterable[Record]],
         admits: Callable[[Tier, Key], bool],
+        take_new: Callable[[Key], Tenant | None],
+        version: Callable[[Key], int],
         pause: Callable[[str], Awaitable[str | None]],
         brake: Callable[[Tenant, Tier | None], Awaitable[str | None]],
         clock: Callable[[], float],
@@ -73,6 +76,10 @@ class Reconciler:
         self._tier = tier
         self._claims = claims
         self._admits = admits
+        self._take_new = take_new
+        self._version = version
+        self._resting: dict[Key, Tenant] = {}
+        """Creates that wait for Neon, as our declaration left them; their Secrets were absent."""
         self._pause = pause
         self._brake = brake
         self._clock = clock
@@ -108,12 +115,15 @@ class Reconciler:
 
     async def _observe(self, namespace: str, name: str) -> Observed | None:
         """What the plan needs at least: the resource, its tier, its Secret, and our memory of it."""
-        tenant = await self._tenants.get(namespace, name)
+        key = Key(namespace, name)
+        resting = self._resting.pop(key, None)
+        resumed = resting is not None and resting.version == self._version(key)
+        tenant = resting if resumed else self._take_new(key) or await self._tenants.get(namespace, name)
         if tenant is None:
             return None
         now = self._clock()
         tier = self._tier(tenant.spec.tier) or await self._tenants.tier(tenant.spec.tier)
-        found = await self._secrets.get(namespace, tenant.secret_name)
+        found = None if resumed else await self._secrets.get(namespace, tenant.secret_name)
         seen = decode(tenant.annotations.get(names.INTENT), tenant.uid)
         knowledge = self._memory.of(tenant.uid).about(tenant.status.project_id)
         knowledge = replace(
@@ -185,6 +195,7 @@ class Reconciler:
             return Again()
         version = await self._tell(observed, Verdict.of(pause))
         if isinstance(pause, Wait):
+            self._rest(observed)
             return Again(after=pause.again, backoff=pause.again is None, within=pause.within, version=version)
         if event := core_event.of_drift(observed, pause):
             await self._events.post(Regarding.of_tenant(observed.tenant), event)
@@ -192,6 +203,15 @@ class Reconciler:
             self._memory.take(uid, observed.note)
             self._memory.keep(uid, _left(observed, pause))
         return Again(after=pause.again, version=version)
+
+    def _rest(self, observed: Observed) -> None:
+        """Keeps what need not be read again where a create goes on, as long as the watch tells nothing newer.
+
+        What comes next is written as a compare-and-swap, and the Secret by a POST: both fail if this is old.
+        """
+        tenant = observed.tenant
+        if observed.knowledge.connection and isinstance(observed.secret, Absent) and not tenant.deleting:
+            self._resting[Key(tenant.namespace, tenant.name)] = tenant
 
     async def _failed(self, observed: Observed, error: NeonError) -> Again:
         """A request to Neon failed: back off alone. Only a tenant that is not as it should be says so."""

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from neon_tenants.core.entitlement import Tier
 from neon_tenants.core.key import Key
+from neon_tenants.core.observed import Tenant
 from neon_tenants.core.record import Record
 
 IndexT = TypeVar("IndexT", bound=Hashable)
@@ -21,6 +22,7 @@ class Roster:
         self._tenants_of: dict[str, set[Key]] = {}
         self._claims: dict[tuple[str, str], set[Key]] = {}
         self._marked: set[Key] = set()
+        self._new: dict[Key, Tenant] = {}
 
     def __len__(self) -> int:
         return len(self._records)
@@ -43,10 +45,12 @@ class Roster:
         """The tier is gone."""
         self._tiers.pop(name, None)
 
-    def put(self, record: Record) -> None:
-        """Notes a tenant as it is now."""
+    def put(self, record: Record, new: Tenant | None = None) -> None:
+        """Notes a tenant as it is now; one that nobody has touched yet, as a whole."""
         self.drop(record.key)
         self._records[record.key] = record
+        if new is not None:
+            self._new[record.key] = new
         self._tenants_of.setdefault(record.tier, set()).add(record.key)
         for tier in _claimed(record):
             self._claims.setdefault((record.key.namespace, tier), set()).add(record.key)
@@ -55,6 +59,7 @@ class Roster:
 
     def drop(self, key: Key) -> None:
         """The tenant is gone."""
+        self._new.pop(key, None)
         record = self._records.pop(key, None)
         if record is not None:
             self._marked.discard(key)
@@ -65,6 +70,15 @@ class Roster:
     def record(self, key: Key) -> Record | None:
         """The record of this tenant."""
         return self._records.get(key)
+
+    def version(self, key: Key) -> int:
+        """The newest version that the watch told of this tenant; 0 if it told of none."""
+        record = self._records.get(key)
+        return 0 if record is None else record.version
+
+    def take_new(self, key: Key) -> Tenant | None:
+        """The tenant as the watch told it, if nobody has touched it yet; once."""
+        return self._new.pop(key, None)
 
     def records(self) -> Iterable[Record]:
         """All tenants. The roster must not change while they are gone through: no `await` in between."""

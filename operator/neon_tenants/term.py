@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import kopf
 
-from neon_tenants import handlers
+from neon_tenants import handlers, shortcut
 from neon_tenants.api import names
 from neon_tenants.assembly import Operator
-from neon_tenants.core.record import Record
+from neon_tenants.core.key import Key
 from neon_tenants.fleet.sweep import trickle
 from neon_tenants.kube.client import KubeClient
 from neon_tenants.kube.errors import KubeError
@@ -87,23 +87,25 @@ async def _watch(
     """Lets Kopf watch; starts it again when its watch breaks for good."""
     namespaces = operator.settings.watch_namespaces
     while not stop.is_set():
-        if not await _cluster_is_ready(operator, stop):
+        listed = await _cluster_is_read(operator, triggers, stop)
+        if listed is None:
             return
         started, ended = asyncio.Event(), asyncio.Event()
         operator.pulse.begin()
         ends = (_handed_on(stop, ended), _handed_on(operator.pulse.deaf, ended))
         beside = [asyncio.create_task(each) for each in (_started(started, take_signals), *ends)]
         try:
-            tasks = await kopf.spawn_tasks(
-                registry=handlers.registry(triggers, operator.kube.login, operator.pulse),
-                settings=handlers.settings(),
-                standalone=True,
-                clusterwide=not namespaces,
-                namespaces=namespaces,
-                stop_flag=ended,
-                ready_flag=started,
-            )
-            await kopf.run_tasks(tasks, ignored=_ALL)
+            with shortcut.taken(triggers.hands(), listed):
+                tasks = await kopf.spawn_tasks(
+                    registry=handlers.registry(triggers, operator.kube.login, operator.pulse),
+                    settings=handlers.settings(),
+                    standalone=True,
+                    clusterwide=not namespaces,
+                    namespaces=namespaces,
+                    stop_flag=ended,
+                    ready_flag=started,
+                )
+                await kopf.run_tasks(tasks, ignored=_ALL)
         # Kopf ends with whatever error its watch met: an expired list, a CRD that went away.
         except Exception as error:  # noqa: BLE001
             logger.error("The watch ended and is started again.", extra={"error": type(error).__name__})  # noqa: TRY400
@@ -158,18 +160,21 @@ async def until_served(kube: KubeClient, stop: asyncio.Event) -> bool:
     return await _until(stop, lambda: _is_served(kube))
 
 
-async def _cluster_is_ready(operator: Operator, stop: asyncio.Event) -> bool:
-    """Likewise, and reads them."""
+async def _cluster_is_read(
+    operator: Operator, triggers: handlers.Triggers, stop: asyncio.Event
+) -> shortcut.Listed | None:
+    """Likewise, and reads them; None when asked to stop."""
+    listed: shortcut.Listed = {}
 
     async def is_read() -> bool:
         if not await _is_served(operator.kube):
             return False
         await operator.pauses.meet()
         await operator.brake.load()
-        await _read_all(operator)
+        listed.update(await _read_all(operator, triggers))
         return True
 
-    return await _until(stop, is_read)
+    return listed if await _until(stop, is_read) else None
 
 
 async def _is_served(kube: KubeClient) -> bool:
@@ -204,28 +209,53 @@ async def _unless(stop: asyncio.Event, doing: Coroutine[Any, Any, bool]) -> bool
     return not stop.is_set() and done.pop().result()
 
 
-async def _read_all(operator: Operator) -> None:
-    """Tiers before tenants: whether one is settled depends on its tier. And both before the watch: a rollout
+async def _read_all(operator: Operator, triggers: handlers.Triggers) -> shortcut.Listed:
+    """Reads tiers and tenants; the versions of these lists, from which on they are to be watched.
+
+    Tiers before tenants: whether one is settled depends on its tier. And both before the watch: a rollout
     that does not know all tenants would choose its canaries among the first that are told. What is not there
     any more goes: Kopf notices no deletion across a new list.
     """
-    roster = operator.roster
-    tiers = await operator.tenants.tiers()
-    for tier in tiers:
-        roster.put_tier(tier)
-    for name in {tier.name for tier in roster.tiers()} - {tier.name for tier in tiers}:
-        roster.drop_tier(name)
-    gone = {record.key: record.uid for record in roster.records()}
-    for namespace in operator.settings.watch_namespaces or (None,):
-        async for tenant in operator.tenants.all(namespace):
-            record = Record.of(tenant)
-            roster.put(record)
-            gone.pop(record.key, None)
-    for key, uid in gone.items():
-        roster.drop(key)
-        operator.memory.forget(uid)
-    for tier in roster.tiers():
+    listed: shortcut.Listed = {}
+    await _read_tiers(operator, triggers, listed)
+    wishes = await _read_tenants(operator, triggers, listed)
+    for tier in operator.roster.tiers():
         operator.rollouts.note(tier.name)
+    for wish in wishes:
+        triggers.ask(wish)
+    return listed
+
+
+async def _read_tiers(operator: Operator, triggers: handlers.Triggers, listed: shortcut.Listed) -> None:
+    gone = {tier.name for tier in operator.roster.tiers()}
+    path = handlers.path_of(names.DATABASE_TIERS)
+    async for page, version in operator.kube.pages("list DatabaseTiers", path):
+        listed[names.DATABASE_TIERS, None] = version
+        for body in page:
+            triggers.meet_tier(body)
+            gone.discard(body["metadata"]["name"])
+    for name in gone:
+        operator.roster.drop_tier(name)
+
+
+async def _read_tenants(
+    operator: Operator, triggers: handlers.Triggers, listed: shortcut.Listed
+) -> list[handlers.Wish]:
+    """Reads them; the passes that they want."""
+    gone = {record.key: record.uid for record in operator.roster.records()}
+    wishes: list[handlers.Wish] = []
+    for namespace in operator.settings.watch_namespaces or (None,):
+        path = handlers.path_of(names.TENANT_DATABASES, namespace)
+        async for page, version in operator.kube.pages("list TenantDatabases", path):
+            listed[names.TENANT_DATABASES, namespace] = version
+            for body in page:
+                gone.pop(Key(body["metadata"]["namespace"], body["metadata"]["name"]), None)
+                if wish := triggers.meet(body):
+                    wishes.append(wish)
+    for key, uid in gone.items():
+        operator.roster.drop(key)
+        operator.memory.forget(uid)
+    return wishes
 
 
 @asynccontextmanager

@@ -16,9 +16,10 @@ from neon_tenants.core.failure import Done
 from neon_tenants.neon import models
 from neon_tenants.neon.budget import Budget
 from neon_tenants.neon.errors import NeonError
-from neon_tenants.neon.http import MAX_BODY, Http, Request
+from neon_tenants.neon.http import Http, Request
 from neon_tenants.neon.key import ApiKey
 from neon_tenants.neon.limits import Rates
+from neon_tenants.neon.transport import MAX_BODY
 
 POST = Request("create a project", "POST", "/projects", json={"project": {"name": "canary"}})
 KEY = "napi_canary"

@@ -410,7 +410,7 @@ async def test_a_part_that_ends_early_is_quoted(binaries: Binaries, tmp_path: Pa
 
 
 async def test_a_part_that_ends_later_is_noticed(binaries: Binaries, tmp_path: Path) -> None:
-    async with ControlPlane.start(binaries, parent=tmp_path, audit=False) as plane:
+    async with ControlPlane.start(binaries, parent=tmp_path, audit=None) as plane:
         plane.check()
         assert list(plane.requests()) == []
         await plane._children["kube-controller-manager"].stop()

@@ -16,7 +16,7 @@ from neon_tenants import assembly
 from neon_tenants.api.tenant_database import Meter, Usage
 from neon_tenants.core.again import Again
 from neon_tenants.core.lane import Lane
-from neon_tenants.core.record import Record
+from neon_tenants.core.record import Record, packed
 from neon_tenants.kube.client import KubeClient
 from neon_tenants.metrics import PREFIX, Metrics
 from neon_tenants.replica import Replica
@@ -49,7 +49,7 @@ async def families(folder: Path) -> dict[str, tuple[str, str, list[Sample]]]:
     ):
         operator.roster.put_tier(a.tier())
         usage = Usage(compute_time=Meter(used=5, limit=10, percent=50))
-        operator.roster.put(replace(Record.of(a.tenant(status=a.status())), usage=usage))
+        operator.roster.put(replace(Record.of(a.tenant(status=a.status())), meters=packed(usage)))
         metrics.passed(Again(), 0.1)
         metrics.became_ready(2.0)
         metrics.requested("/projects/{}", "GET", 200, Lane.SWEEP)

@@ -15,7 +15,7 @@ from neon_tenants.cli.preview import manifest, row, summary
 from neon_tenants.core.difference import Difference
 from neon_tenants.core.key import Key
 from neon_tenants.core.preview import Preview, TenantPreview, preview
-from neon_tenants.core.record import Record
+from neon_tenants.core.record import Record, packed
 from neon_tenants.fleet.preview import Previews
 from neon_tenants.neon.inventory import Listing
 from neon_tenants.question import BadQuestionError
@@ -44,7 +44,7 @@ def test_what_differs_is_told_with_old_and_new() -> None:
 def test_what_is_taken_is_told() -> None:
     usage = Usage(written_data=Meter(used=2 * 1024**2))
     quota = a.tier_spec().quota.model_dump(by_alias=True) | {"writtenData": "1Mi"}
-    found = preview(a.tier(historyRetention="1h", quota=quota), [record(usage=usage)], PROJECTS)
+    found = preview(a.tier(historyRetention="1h", quota=quota), [record(meters=packed(usage))], PROJECTS)
     assert (found.tenants[0].over, found.tenants[0].shorter_history) == (("writtenData",), True)
     assert found.needs_confirmation
     assert found.requests == 4
@@ -141,7 +141,7 @@ async def test_a_table_tells_the_changes_and_what_they_come_to() -> None:
     refused = record("greedy", overrides=Overrides.model_validate({"compute": {"maxCU": 4}}))
     gone = record("gone", project_id=None)
     question = {"tier": tier(quota=quota, historyRetention="1h")}
-    answer = await previews(record(usage=usage), refused, gone).read(question)
+    answer = await previews(record(meters=packed(usage)), refused, gone).read(question)
     assert row(answer["tenants"][0]) == (
         "tenants",
         "acme",

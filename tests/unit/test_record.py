@@ -1,11 +1,15 @@
 from dataclasses import replace
 
+import pytest
+
 from builders import UID, status, tenant
+from neon_tenants.api import names
 from neon_tenants.api.conditions import Condition, ConditionStatus
 from neon_tenants.api.database_tier import DeletionPolicy, Overrides
 from neon_tenants.api.tenant_database import AppliedTier, Meter, TenantDatabaseStatus, Usage
 from neon_tenants.core.key import Key
-from neon_tenants.core.record import Record
+from neon_tenants.core.observed import Tenant, is_untouched
+from neon_tenants.core.record import Record, packed
 from neon_tenants.roster import Roster
 
 
@@ -62,7 +66,7 @@ def test_a_record_is_all_that_the_fleet_needs_to_know() -> None:
         reason="Provisioned",
         since="2026-01-01T00:00:00Z",
         stalled=False,
-        usage=usage,
+        meters=packed(usage),
         conditions=frozenset({"Ready", "Available"}),
     )
     assert not Record.of(replace(found, generation=2)).settled_generation
@@ -113,3 +117,63 @@ def test_the_roster_knows_who_of_a_namespace_claims_a_tier() -> None:
     for record in (here, moving, elsewhere):
         roster.drop(record.key)
     assert roster.claims("tenants", "free") == []
+
+
+def test_a_record_tells_the_usage_that_the_status_told() -> None:
+    usage = Usage(
+        period_end="2026-02-01T00:00:00Z",
+        compute_time=Meter(used=50, limit=100, percent=50),
+        storage_per_branch=Meter(used=9, limit=10, percent=90),
+        written_data=Meter(used=7),
+    )
+    record = Record.of(replace(tenant(), status=TenantDatabaseStatus(usage=usage)))
+    assert record.usage == usage
+    assert record.fullest == 90
+    untold = Record.of(replace(tenant(), status=TenantDatabaseStatus()))
+    assert (untold.usage, untold.fullest) == (None, 0)
+
+
+def test_tenants_share_what_they_say_alike() -> None:
+    first, second = (
+        Record.of(replace(tenant(), status=TenantDatabaseStatus(tier=AppliedTier(name="pro", generation=3))))
+        for _ in range(2)
+    )
+    assert first.applied == AppliedTier(name="pro", generation=3)
+    assert first.applied is second.applied
+
+
+UNTOUCHED = replace(tenant(), finalizers=(), annotations={}, status=TenantDatabaseStatus())
+
+
+@pytest.mark.parametrize(
+    ("told", "untouched"),
+    [
+        (UNTOUCHED, True),
+        (replace(UNTOUCHED, annotations={"team": "a"}, finalizers=("other/finalizer",)), True),
+        (replace(UNTOUCHED, deleting=True), False),
+        (replace(UNTOUCHED, finalizers=(names.FINALIZER,)), False),
+        (replace(UNTOUCHED, unread=frozenset({"state"})), False),
+        (replace(UNTOUCHED, annotations={names.INTENT: "of another operator"}), False),
+        (replace(UNTOUCHED, status=TenantDatabaseStatus(project_id="quiet-sea-1")), False),
+        (replace(UNTOUCHED, status=TenantDatabaseStatus(tier=AppliedTier(name="pro", generation=3))), False),
+    ],
+)
+def test_only_what_no_operator_ever_wrote_to_is_decided_on_as_the_watch_told_it(
+    told: Tenant, *, untouched: bool
+) -> None:
+    assert is_untouched(told) is untouched
+
+
+def test_an_untouched_tenant_is_handed_out_once_and_as_it_was_told_last() -> None:
+    roster = Roster()
+    first, second = (replace(UNTOUCHED, resource_version=version) for version in ("7", "8"))
+    for told in (first, second):
+        roster.put(Record.of(told), told)
+    key = Record.of(first).key
+    assert roster.version(key) == 8
+    assert [roster.take_new(key) for _ in range(2)] == [second, None]
+    roster.put(Record.of(first), first)
+    roster.put(Record.of(second))
+    assert roster.take_new(key) is None
+    roster.drop(key)
+    assert roster.version(key) == 0

@@ -135,3 +135,26 @@ def test_a_status_is_worth_an_event(
     assert (event.reason if event else None) is reason
     if event is not None:
         assert (event.warning, event.message) == (now.phase is PAUSED, told.conditions[0].message)
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "numbers_alone"),
+    [
+        (rollout(), rollout(updated=6), True),
+        (rollout(), rollout(total=10, waiting=1), True),
+        (rollout(RolloutPhase.DONE), rollout(RolloutPhase.DONE, updated=6), True),
+        (rollout(), rollout(failed=4), False),
+        (rollout(), rollout(RolloutPhase.DONE), False),
+        (rollout(), rollout(PAUSED, paused_reason="TooManyFailures"), False),
+        (rollout(), rollout(generation=3), False),
+        (rollout(), rollout(confirmed=2), False),
+    ],
+)
+def test_numbers_alone_may_wait_for_a_moment(
+    then: RolloutStatus, now: RolloutStatus, *, numbers_alone: bool
+) -> None:
+    assert tier_status.tells_numbers_alone(tell(then), tell(now)) is numbers_alone
+
+
+def test_the_first_word_about_a_tier_does_not_wait() -> None:
+    assert not tier_status.tells_numbers_alone(DatabaseTierStatus(), tell(rollout()))

@@ -1,154 +1,216 @@
-"""`python -m neon_sandbox.bench`: measures, and prints a table. It writes nothing to the repository."""
+"""`python -m neon_sandbox.bench`: measures, and prints tables. Into the repository it writes nothing."""
 
 from __future__ import annotations
 
-import asyncio
-import statistics
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
 
 import click
+import uvloop
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from neon_sandbox.bench import scenarios
-from neon_sandbox.bench.figures import percentile
+from neon_sandbox.bench import costs, report, waits
+from neon_sandbox.bench.costs import Size
 from neon_sandbox.bench.ground import Ground
-from neon_sandbox.bench.scenarios import Load, Measured
+from neon_sandbox.bench.scenarios import Load
+from neon_sandbox.bench.seeding import NAMESPACE, seed
+from neon_sandbox.bench.window import Figures
 from neon_sandbox.child import ChildFailedError
-from neon_sandbox.controlplane import MissingProgramsError, NotReadyError, Report, VersionError, prepare
+from neon_sandbox.controlplane import (
+    KUBERNETES_VERSION,
+    Binaries,
+    MissingProgramsError,
+    NotReadyError,
+    Report,
+    VersionError,
+    prepare,
+)
 from neon_sandbox.installation import KubectlError
 
-GOAL_SECONDS = 2.0
-"""Beyond Neon's own time, for 99 of 100 single creates."""
-GOAL_SHARE = 0.95
+_Measure = Callable[[Ground, Size, int], Awaitable[dict[str, Figures]]]
 
-_SCENARIOS: dict[str, tuple[str, Callable[..., Awaitable[Measured]]]] = {
-    "alone": ("created with nothing else to do", scenarios.alone),
-    "tier-change": ("created in the middle of a tier change", scenarios.tier_change),
-    "crowd": ("created beside a namespace that creates all of its own", scenarios.crowd),
-}
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Scenarios that are measured together, on a ground of their own."""
+
+    names: tuple[str, ...]
+    measure: _Measure
+    seeded: bool = False
+
+
+_GROUPS: Final = (
+    _Group(("burst", "change-all", "delete-all"), costs.life),
+    _Group(("trickle",), costs.trickle),
+    _Group(("restart",), costs.restart, seeded=True),
+    _Group(("sweep",), costs.sweep, seeded=True),
+    _Group(("rest",), costs.rest, seeded=True),
+)
+_COSTS: Final = tuple(name for group in _GROUPS for name in group.names)
+_NAMES: Final = (*_COSTS, *waits.SCENARIOS)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.argument(
-    "names", nargs=-1, type=click.Choice(list(_SCENARIOS)), metavar="[alone|tier-change|crowd]..."
+@click.argument("names", nargs=-1, type=click.Choice(_NAMES), metavar="[SCENARIO]...")
+@click.option(
+    "--tenants",
+    default=1000,
+    show_default=True,
+    type=click.IntRange(1, 100_000),
+    help="Created, changed and deleted; also the crowd.",
 )
 @click.option(
-    "--tenants", default=1000, show_default=True, type=click.IntRange(1, 100_000), help="In the crowd."
+    "--fleet",
+    default=10_000,
+    show_default=True,
+    type=click.IntRange(2, 300_000),
+    help="Tenants that are there in restart, sweep and rest.",
+)
+@click.option(
+    "--runs", default=3, show_default=True, type=click.IntRange(1, 20), help="Of each, but of waits one."
+)
+@click.option(
+    "--rate",
+    default=5.0,
+    show_default=True,
+    type=click.FloatRange(0.1, 200),
+    help="Of the trickle, a second.",
+)
+@click.option(
+    "--seconds", default=60.0, show_default=True, type=click.FloatRange(1, 3600), help="Of the trickle."
+)
+@click.option(
+    "--latency",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 10),
+    help="Seconds that Neon takes to answer: burst, change-all, delete-all, trickle. Really about 0.2.",
+)
+@click.option(
+    "--operation-seconds",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 60),
+    help="Seconds that Neon works on after its answer: the same. Really about 1.",
 )
 @click.option(
     "--requests-per-minute",
     default=560,
     show_default=True,
     type=click.IntRange(60, 100_000),
-    help="The operator's share. Neon's own limit is a quarter larger, as it is by default.",
+    help="The operator's share in waits. Neon's own limit is a quarter larger, as it is by default.",
 )
 @click.option(
     "--every",
     default=3.0,
     show_default=True,
     type=click.FloatRange(0.2, 600),
-    help="Seconds between two single creates.",
+    help="Seconds between two single creates in waits.",
 )
+@click.option("--json", "file", type=click.Path(path_type=Path), help="Where a line a scenario is added.")
+@click.option("--label", default="now", show_default=True, help="What is measured, in that line.")
 @click.option("--k8s-version", envvar="K8S_VERSION", show_envvar=True, help="Kubernetes version.")
 def main(
-    names: tuple[str, ...], tenants: int, requests_per_minute: int, every: float, k8s_version: str | None
+    names: tuple[str, ...],
+    *,
+    runs: int,
+    requests_per_minute: int,
+    every: float,
+    file: Path | None,
+    label: str,
+    k8s_version: str | None,
+    **sizes: Any,
 ) -> None:
-    """Measure how long a single create takes while there is much else to do, and how the budget is used.
+    """Measure what work costs and how long a single create waits beside much else.
 
-    All scenarios, unless some are named. On a real control plane, with the operator under its shipped
-    permissions and an emulated Neon without PostgreSQL. The default takes about fifteen minutes.
-    """
-    load = Load(tenants, requests_per_minute, every)
+    \b
+    Costs, without limits on either side:
+      burst       all at once; then change-all: a new tier for all; then delete-all
+      trickle     a few creates a second
+      restart     over a settled fleet, until a new tenant is Ready
+      sweep       the fleet compared with Neon
+      rest        an hour of rest, pressed into half a minute
+    Waits, within Neon's real limits:
+      alone, tier-change, crowd
+
+    All of them, unless some are named. On a real control plane, with the operator under its shipped
+    permissions and an emulated Neon without PostgreSQL. All take about half an hour. Each prints a table, and
+    a line of JSON with medians and spread. Raw rates vary with the machine: compare operator CPU / API server
+    CPU.
+    """  # noqa: D301  # click's mark of a paragraph that is not wrapped
+    size = Size(
+        tenants=sizes["tenants"],
+        fleet=sizes["fleet"],
+        rate=sizes["rate"],
+        trickle_seconds=sizes["seconds"],
+        latency=sizes["latency"],
+        operation_seconds=sizes["operation_seconds"],
+    )
+    load = Load(size.tenants, requests_per_minute, every)
+    bench = _Bench(size, load, runs, file, label, k8s_version or KUBERNETES_VERSION)
     try:
-        asyncio.run(_run(names or tuple(_SCENARIOS), load, k8s_version))
+        uvloop.run(bench.run(names or _NAMES, k8s_version))
     except KeyboardInterrupt:
         sys.exit(130)
     except (ChildFailedError, KubectlError, MissingProgramsError, NotReadyError, VersionError) as error:
         raise click.ClickException(str(error)) from None
 
 
-async def _run(names: tuple[str, ...], load: Load, version: str | None) -> None:
-    console = Console()
-    binaries = await prepare(version or None, report=Report())
-    measured: dict[str, Measured] = {}
-    async with Ground.prepare(binaries) as ground:
-        for namespace in ("warm-up", "alone", scenarios.CROWD, scenarios.QUIET):
-            await ground.create_namespace(namespace)
-        for namespace in (scenarios.CROWD, scenarios.QUIET):
-            await ground.create_namespace(f"{namespace}-2")
-        own = ground.neon.knobs.operation_seconds
-        with _bar(console) as bar:
-            if "tier-change" in names:
-                await scenarios.settle(ground, load, _teller(bar, "tier-change"))
-            for name in names:
-                measured[name] = await _SCENARIOS[name][1](ground, load, _teller(bar, name))
-    console.print(_latencies(measured, load, own))
-    console.print(_usage(measured, load))
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """One call of the command."""
 
+    size: Size
+    load: Load
+    runs: int
+    file: Path | None
+    label: str
+    kubernetes: str
+    console: Console = field(default_factory=Console)
 
-def _bar(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-    )
+    async def run(self, names: tuple[str, ...], version: str | None) -> None:
+        binaries = await prepare(version or None, report=Report())
+        for group in _GROUPS:
+            if asked := [name for name in group.names if name in names]:
+                await self._measure(binaries, group, asked)
+        if waiting := tuple(name for name in waits.SCENARIOS if name in names):
+            async with Ground.prepare(binaries) as ground:
+                await ground.create_namespace("warm-up")
+                found = await waits.measure(ground, waiting, self.load, self.console)
+            for name, figures in found.items():
+                self._tell(name, [figures], asdict(self.load), table=False)
 
+    async def _measure(self, binaries: Binaries, group: _Group, names: list[str]) -> None:
+        found: list[dict[str, Figures]] = []
+        async with Ground.prepare(binaries) as ground:
+            await ground.create_namespace("warm-up")
+            if group.seeded:
+                await ground.create_namespace(NAMESPACE)
+                await seed(ground, self.size.fleet)
+            for run in range(self.runs):
+                self.console.print(f"{', '.join(names)}: run {run + 1} of {self.runs}")
+                found.append(await group.measure(ground, self.size, run))
+        for name in names:
+            self._tell(name, [each[name] for each in found], self._settings(group))
 
-def _teller(bar: Progress, name: str) -> scenarios.Progress:
-    known: dict[str, TaskID] = {}
+    def _settings(self, group: _Group) -> dict[str, Any]:
+        size = self.size
+        if group.seeded:
+            return {"fleet": size.fleet}
+        slow = {"latency": size.latency, "operation_seconds": size.operation_seconds}
+        if "trickle" in group.names:
+            return {"rate": size.rate, "seconds": size.trickle_seconds, **slow}
+        return {"tenants": size.tenants, **slow}
 
-    def tell(what: str, done: int, total: int) -> None:
-        if what not in known:
-            known[what] = bar.add_task(f"{name}: {what}", total=total)
-        bar.update(known[what], completed=done)
-
-    return tell
-
-
-def _latencies(measured: dict[str, Measured], load: Load, own: float) -> Table:
-    table = Table(
-        title=f"Seconds until a single tenant is Ready, beyond Neon's own {own:g} s "
-        f"({load.tenants} tenants, {load.requests_per_minute} requests a minute)"
-    )
-    for column in ("A tenant", "Trials", "Median", "p99", "Most", "p99 is at most"):
-        table.add_column(column, justify="left" if column == "A tenant" else "right")
-    for name, found in measured.items():
-        beyond = [wait - own for wait in found.waits]
-        p99 = percentile(beyond, 99)
-        table.add_row(
-            _SCENARIOS[name][0],
-            str(len(beyond)),
-            f"{statistics.median(beyond):.2f}",
-            f"{p99:.2f}",
-            f"{max(beyond):.2f}",
-            f"{GOAL_SECONDS:g}: {'yes' if p99 <= GOAL_SECONDS else 'NO'}",
-        )
-    return table
-
-
-def _usage(measured: dict[str, Measured], load: Load) -> Table:
-    table = Table(title=f"The request budget: {load.requests_per_minute} a minute")
-    for column in ("While", "Requests", "Seconds", "Share used", "at least 95 %", "Most in 60 s", "Refused"):
-        table.add_column(column, justify="left" if column == "While" else "right")
-    for name, found in measured.items():
-        if name == "alone":
-            continue
-        share = found.served / (load.requests_per_minute * found.seconds / 60)
-        table.add_row(
-            name,
-            str(found.served),
-            f"{found.seconds:.0f}",
-            f"{share:.1%}",
-            "yes" if share >= GOAL_SHARE else "NO",
-            f"{found.busiest_minute}",
-            str(found.refused),
-        )
-    return table
+    def _tell(self, name: str, runs: list[Figures], settings: dict[str, Any], *, table: bool = True) -> None:
+        if table:
+            self.console.print(report.table(name, runs, settings))
+        text = report.line(name, runs, settings, label=self.label, kubernetes=self.kubernetes)
+        print(text.decode())
+        report.append(self.file, text)
 
 
 if __name__ == "__main__":

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
-import httpx
+import aiohttp
+import orjson
 import yaml
 
 from neon_sandbox import installation
@@ -22,9 +23,22 @@ from neon_sandbox.demo.stage import is_ready
 from neon_sandbox.emulator import Emulator
 
 TIER: Final = "free"
+OPERATOR_USER: Final = f"system:serviceaccount:{installation.NAMESPACE}:{installation.SERVICE_ACCOUNT}"
 _API: Final = "/apis/neontenants.io/v1alpha1"
 _AT_ONCE: Final = 50
 """Requests of ours to the API server, so that it has time for the operator's."""
+_AUDIT: Final = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived", "ResponseStarted"],
+    "rules": [{"level": "Metadata", "users": [OPERATOR_USER]}, {"level": "None"}],
+}
+"""The operator's requests, and of them no bodies: a log of all costs the API server what is measured."""
+_UNLIMITED: Final = {
+    "requests_per_minute": "100000",
+    "requests_per_second_per_route": "10000",
+    "deletions_per_window": "0",
+}
 
 
 @dataclass
@@ -33,10 +47,18 @@ class Ground:
 
     plane: ControlPlane
     neon: Emulator
-    http: httpx.AsyncClient
+    http: aiohttp.ClientSession
     folder: Path
     ready: dict[tuple[str, str], float] = field(default_factory=dict)
     """When each tenant was seen Ready first, by namespace and name."""
+    readied: Counter[str] = field(default_factory=Counter)
+    """How many of them there are in each namespace."""
+    served: dict[tuple[str, str], int] = field(default_factory=dict)
+    """The generation of the tier that each tenant has."""
+    moved: Counter[tuple[str, int]] = field(default_factory=Counter)
+    """How many of a namespace have a generation of the tier."""
+    gone: Counter[str] = field(default_factory=Counter)
+    """How many of a namespace are not there any more."""
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     @classmethod
@@ -44,19 +66,18 @@ class Ground:
     async def prepare(cls, binaries: Binaries) -> AsyncIterator[Self]:
         """All but the operator; it ends with the block."""
         async with AsyncExitStack() as stack:
-            plane = await stack.enter_async_context(ControlPlane.start(binaries))
+            plane = await stack.enter_async_context(ControlPlane.start(binaries, audit=_AUDIT))
             neon = await stack.enter_async_context(Emulator.start())
             neon.knobs.projects_limit = 1_000_000
             folder = await installation.furnish(plane, neon)
             token = yaml.safe_load(plane.kubeconfig.read_text())["users"][0]["user"]["token"]
+            tls = ssl.create_default_context(cafile=plane.ca_file)
             http = await stack.enter_async_context(
-                httpx.AsyncClient(
+                aiohttp.ClientSession(
                     base_url=plane.url,
-                    verify=ssl.create_default_context(cafile=plane.ca_file),
+                    connector=aiohttp.TCPConnector(ssl=tls, limit=_AT_ONCE + 2),
                     headers={"Authorization": f"Bearer {token}"},
-                    timeout=httpx.Timeout(30, read=None, pool=None),
-                    limits=httpx.Limits(max_connections=_AT_ONCE + 1),
-                    trust_env=False,
+                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=30),
                 )
             )
             ground = cls(plane, neon, http, folder)
@@ -83,19 +104,31 @@ class Ground:
         ) as child:
             yield child
 
+    @asynccontextmanager
+    async def unlimited(self, name: str, **settings: str) -> AsyncIterator[Child]:
+        """An operator without limits on either side, once it has served its first tenant.
+
+        The first object of a new kind takes two seconds, whoever the operator is.
+        """
+        self.neon.knobs.requests_per_minute = self.neon.knobs.requests_per_second_per_route = 0
+        async with self.operator(name, **{**_UNLIMITED, **settings}) as child:
+            await self.create("warm-up", name)
+            await self.until(lambda: ("warm-up", name) in self.ready)
+            yield child
+
     # --- Kubernetes ----------------------------------------------------------------------------------
 
-    async def _request(self, method: str, path: str, body: Any, kind: str = "application/json") -> Any:
-        answer = await self.http.request(
-            method, path, content=json.dumps(body), headers={"Content-Type": kind}
-        )
-        answer.raise_for_status()
-        return answer.json()
+    async def request(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> Any:
+        """One request as cluster-admin. Raises aiohttp.ClientResponseError."""
+        data = None if body is None else orjson.dumps(body)
+        async with self.http.request(method, path, data=data, headers={"Content-Type": kind}) as answer:
+            answer.raise_for_status()
+            return orjson.loads(await answer.read())
 
     async def create_namespace(self, name: str) -> None:
         """Creates a namespace."""
         manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-        await self._request("POST", "/api/v1/namespaces", manifest)
+        await self.request("POST", "/api/v1/namespaces", manifest)
 
     async def create(self, namespace: str, name: str) -> float:
         """Creates a tenant; returns when it was asked for."""
@@ -106,25 +139,37 @@ class Ground:
             "spec": {"tier": TIER, "deletionPolicy": "Delete"},
         }
         asked = time.monotonic()
-        await self._request("POST", f"{_API}/namespaces/{namespace}/tenantdatabases", manifest)
+        await self.request("POST", f"{_API}/namespaces/{namespace}/tenantdatabases", manifest)
         return asked
 
     async def create_many(self, namespace: str, names: Iterable[str]) -> None:
         """Creates tenants, several at a time."""
+        await self._many(lambda name: self.create(namespace, name), names)
+
+    async def delete_many(self, namespace: str, names: Iterable[str]) -> None:
+        """Marks tenants for deletion, several at a time."""
+        await self._many(lambda name: self._delete(namespace, name), names)
+
+    async def _delete(self, namespace: str, name: str) -> None:
+        await self.request("DELETE", f"{_API}/namespaces/{namespace}/tenantdatabases/{name}")
+
+    @staticmethod
+    async def _many(act: Callable[[str], Awaitable[object]], names: Iterable[str]) -> None:
         gate = asyncio.Semaphore(_AT_ONCE)
 
         async def one(name: str) -> None:
             async with gate:
-                await self.create(namespace, name)
+                await act(name)
 
         async with asyncio.TaskGroup() as tasks:
             for name in names:
                 tasks.create_task(one(name))
 
-    async def change_tier(self, spec: dict[str, Any]) -> None:
-        """Changes what the tier promises."""
+    async def change_tier(self, spec: dict[str, Any]) -> int:
+        """Changes what the tier promises; the generation that it has then."""
         path = f"{_API}/databasetiers/{TIER}"
-        await self._request("PATCH", path, {"spec": spec}, "application/merge-patch+json")
+        tier = await self.request("PATCH", path, {"spec": spec}, "application/merge-patch+json")
+        return int(tier["metadata"]["generation"])
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Waits until the tenants that are Ready are as `condition` wants them."""
@@ -133,14 +178,30 @@ class Ground:
 
     async def _watch(self) -> None:
         """Notes when each tenant gets Ready, as a user would see it."""
-        params = {"watch": "1", "allowWatchBookmarks": "false"}
+        params = {"watch": "1", "allowWatchBookmarks": "false", "timeoutSeconds": "86400"}
         while True:
-            async with self.http.stream("GET", f"{_API}/tenantdatabases", params=params) as answer:
+            async with self.http.get(f"{_API}/tenantdatabases", params=params) as answer:
                 answer.raise_for_status()
-                async for line in answer.aiter_lines():
-                    found = json.loads(line)["object"]
-                    if found.get("kind") == "TenantDatabase" and is_ready(found):
-                        key = (found["metadata"]["namespace"], found["metadata"]["name"])
-                        async with self.changed:
-                            self.ready.setdefault(key, time.monotonic())
-                            self.changed.notify_all()
+                rest = b""
+                async for data in answer.content.iter_any():
+                    *lines, rest = (rest + data).split(b"\n")
+                    for line in lines:
+                        self._note(orjson.loads(line))
+                    async with self.changed:
+                        self.changed.notify_all()
+
+    def _note(self, event: dict[str, Any]) -> None:
+        found = event["object"]
+        if found.get("kind") != "TenantDatabase":
+            return
+        key = (found["metadata"]["namespace"], found["metadata"]["name"])
+        if event["type"] == "DELETED":
+            self.gone[key[0]] += 1
+            return
+        generation = found.get("status", {}).get("tier", {}).get("generation")
+        if generation is not None and self.served.get(key) != generation:
+            self.served[key] = generation
+            self.moved[key[0], generation] += 1
+        if key not in self.ready and is_ready(found):
+            self.ready[key] = time.monotonic()
+            self.readied[key[0]] += 1

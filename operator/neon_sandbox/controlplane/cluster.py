@@ -10,9 +10,9 @@ import shutil
 import signal
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import httpx
 
@@ -62,7 +62,7 @@ class ControlPlane:
         self._binaries = binaries
         self._credentials = credentials.issue(folder)
         self._free_port = free_port
-        self._audit = False
+        self._audit: Mapping[str, Any] | None = None
         self._children: dict[str, Child] = {}  # in the order of their start
 
     @classmethod
@@ -72,14 +72,14 @@ class ControlPlane:
         binaries: Binaries,
         *,
         parent: Path | None = None,
-        audit: bool = True,
+        audit: Mapping[str, Any] | None = POLICY,
         free_port: Callable[[], int] | None = None,
         backup: Path | None = None,
     ) -> AsyncIterator[Self]:
         """A control plane that is ready, until the end of the `async with` block.
 
-        It lives in a new folder in `parent` (default: the system's temporary folder). With `audit`
-        every request is written to `audit_log`. With a `backup` of another one it is a copy of that,
+        It lives in a new folder in `parent` (default: the system's temporary folder). What the policy
+        `audit` names is written to `audit_log`. With a `backup` of another one it is a copy of that,
         under certificates of its own. While it runs, SIGTERM and SIGHUP act as Ctrl-C
         does, unless this process handles them itself.
 
@@ -116,6 +116,16 @@ class ControlPlane:
         """Raises ChildFailedError if a part of the control plane has ended."""
         for child in self._children.values():
             child.check()
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The process of each part, by the name of its program."""
+        return {name: child.pid for name, child in self._children.items()}
+
+    @property
+    def etcd_socket(self) -> Path:
+        """Where etcd listens, past the API server and its rules."""
+        return self.folder / _ETCD_SOCKET
 
     def requests(self, start: int = 0) -> Iterator[Request]:
         """What was asked of the API server so far (see `audit.read`); empty without `audit`."""
@@ -190,8 +200,8 @@ class ControlPlane:
 
     async def _start_api_server(self, choose_port: Callable[[], int]) -> None:
         argv = self._api_server_argv()
-        if self._audit:
-            (self.folder / "audit-policy.json").write_text(json.dumps(POLICY))
+        if self._audit is not None:
+            (self.folder / "audit-policy.json").write_text(json.dumps(self._audit))
             # In megabytes: a file that is never rotated is read in one piece.
             argv += [
                 "--audit-policy-file=audit-policy.json",

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from neon_sandbox.emulator import app, control
+from neon_sandbox.emulator import app, control, copying
 from neon_sandbox.emulator.background import Background
 from neon_sandbox.emulator.clock import Clock
 from neon_sandbox.emulator.computes import Computes
+from neon_sandbox.emulator.copying import Copy
 from neon_sandbox.emulator.effects import Effects
 from neon_sandbox.emulator.gateway import Gateway
 from neon_sandbox.emulator.hosting import Hosting, NoHosting
@@ -133,6 +134,10 @@ class Emulator:
     def outage(self) -> OutageSwitch:
         """Begins and ends outages."""
         return self._world.outage
+
+    def copy_project(self, project_id: str, copies: Iterable[Copy]) -> None:
+        """Adds copies of a live project that differ in ids and owners alone. Raises ApiError 404."""
+        copying.copy(self._world, project_id, copies)
 
     async def set_usage(self, project_id: str, meters: Mapping[str, int]) -> None:
         """Sets meters; returns when the computes have stopped, if a quota is used up. Raises ApiError 404."""

@@ -9,6 +9,7 @@ integration test holds the two against each other.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 UNLIMITED: Final = "Unlimited"
@@ -39,6 +40,7 @@ class QuantityError(ValueError):
     """The text is not a whole quantity or duration; the message says what is expected."""
 
 
+@lru_cache(maxsize=1024)
 def parse_bytes(text: str) -> int:
     """The number of bytes that a Kubernetes quantity names.
 
@@ -55,6 +57,7 @@ def parse_bytes(text: str) -> int:
     return value
 
 
+@lru_cache(maxsize=1024)
 def parse_seconds(text: str) -> int:
     """The number of seconds that a Go duration of hours, minutes and seconds names.
 

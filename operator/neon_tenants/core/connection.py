@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Self
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+
+Parameters = tuple[tuple[str, str], ...]
 
 DEFAULT_PORT: Final = 5432
 """What a URI without a port means; Neon's have none."""
@@ -16,6 +19,8 @@ _JDBC_NAMES: Final = {"channel_binding": "channelBinding"}
 
 # What would read otherwise in a URI, or begin another line in a password file.
 _HOST: Final = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.~-]+")
+"""What stands in a URI as it is: nearly all names and passwords."""
 _BREAKS: Final = re.compile(r"[\x00\r\n]")
 
 
@@ -33,7 +38,7 @@ class Connection:
     database: str
     username: str
     password: str = field(repr=False)
-    parameters: tuple[tuple[str, str], ...] = ()
+    parameters: Parameters = ()
     """libpq's, such as sslmode=require, in Neon's order."""
 
     @classmethod
@@ -97,18 +102,29 @@ class Connection:
 
     def _uri(self, host: str) -> str:
         port = "" if self.port == DEFAULT_PORT else f":{self.port}"
-        login = f"{quote(self.username, safe='')}:{quote(self.password, safe='')}"
-        query = f"?{urlencode(self.parameters, quote_via=quote)}" if self.parameters else ""
-        return f"postgresql://{login}@{host}{port}/{quote(self.database, safe='')}{query}"
+        login = f"{_quoted(self.username)}:{_quoted(self.password)}"
+        query = f"?{_query(self.parameters)}" if self.parameters else ""
+        return f"postgresql://{login}@{host}{port}/{_quoted(self.database)}{query}"
 
     def _jdbc_uri(self, host: str) -> str:
-        parameters = [
-            ("user", self.username),
-            ("password", self.password),
-            *((_JDBC_NAMES.get(name, name), value) for name, value in self.parameters),
-        ]
-        query = urlencode(parameters, quote_via=quote)
-        return f"jdbc:postgresql://{host}:{self.port}/{quote(self.database, safe='')}?{query}"
+        login = f"user={_quoted(self.username)}&password={_quoted(self.password)}"
+        query = f"&{_jdbc_query(self.parameters)}" if self.parameters else ""
+        return f"jdbc:postgresql://{host}:{self.port}/{_quoted(self.database)}?{login}{query}"
+
+
+def _quoted(part: str) -> str:
+    return part if _PLAIN.fullmatch(part) else quote(part, safe="")
+
+
+# The same for all tenants, and no secret.
+@lru_cache(maxsize=64)
+def _query(parameters: Parameters) -> str:
+    return urlencode(parameters, quote_via=quote)
+
+
+@lru_cache(maxsize=64)
+def _jdbc_query(parameters: Parameters) -> str:
+    return _query(tuple((_JDBC_NAMES.get(name, name), value) for name, value in parameters))
 
 
 def _escaped(part: str) -> str:

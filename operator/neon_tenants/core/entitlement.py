@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -73,6 +74,21 @@ def granted(
 
 def limits_of(tier: Tier, overrides: Overrides | None) -> Limits | Refusal:
     """The limits of a tier with these overrides, whoever asks: the last two rows of `granted`."""
+    if overrides is not None:
+        return _limits_of(tier, overrides)
+    # Nearly all tenants have none, and each asks several times.
+    known = next((limits for asked, limits in _plain if asked is tier), None)
+    if known is None:
+        known = _limits_of(tier, None)
+        _plain.append((tier, known))
+    return known
+
+
+_plain: deque[tuple[Tier, Limits | Refusal]] = deque(maxlen=8)
+"""Of the tiers that were asked for last. A tier is a value: what it grants never changes."""
+
+
+def _limits_of(tier: Tier, overrides: Overrides | None) -> Limits | Refusal:
     try:
         return Limits(
             quota=_quota(tier, overrides),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 from neon_tenants.core import form
@@ -54,6 +55,7 @@ class SeenIntent:
     lifetime: float
 
 
+@lru_cache(maxsize=1024)  # a pass asks some fifteen times
 def decode(annotation: str | None, uid: str) -> SeenIntent | None:
     """The intent that stands on a resource; None where there is none of this resource.
 

@@ -28,6 +28,8 @@ class Knowledge:
     """The endpoints of the POST's answer, until the status is written."""
     operations: tuple[str, ...] | None = None
     """Ids of Neon's operations that must finish first; None where this process started none and saw none."""
+    operations_since: float = 0.0
+    """When the last of them was started, on this process's clock."""
     polls: int = 0
     """How often they were looked at since they began."""
     poll_at: float = 0.0

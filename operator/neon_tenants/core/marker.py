@@ -14,6 +14,7 @@ import hashlib
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Self
 
 from neon_tenants.api.names import GROUP
@@ -32,6 +33,18 @@ def _base32(data: bytes) -> str:
     return base64.b32encode(data).decode().rstrip("=").lower()
 
 
+# A pass asks several times for the same.
+@lru_cache(maxsize=1024)
+def _place(namespace: str, name: str) -> str:
+    digest = hashlib.sha256(f"{namespace}/{name}".encode()).digest()
+    return _base32(digest)[:PLACE_LENGTH]
+
+
+@lru_cache(maxsize=1024)
+def _owner(uid: str) -> str:
+    return _base32(uuid.UUID(uid).bytes)
+
+
 @dataclass(frozen=True, slots=True)
 class Marker:
     """Who a project belongs to: this cluster's resource of this name, in this life."""
@@ -44,8 +57,7 @@ class Marker:
     @property
     def place(self) -> str:
         """`namespace/name` in ten characters; the same for every resource that ever has this name."""
-        digest = hashlib.sha256(f"{self.namespace}/{self.name}".encode()).digest()
-        return _base32(digest)[:PLACE_LENGTH]
+        return _place(self.namespace, self.name)
 
     @property
     def search_text(self) -> str:
@@ -55,7 +67,7 @@ class Marker:
     @property
     def project_name(self) -> str:
         """The name of a project that is ours."""
-        return f"{self._prefix}-{_base32(uuid.UUID(self.uid).bytes)}"
+        return f"{self._prefix}-{_owner(self.uid)}"
 
     @property
     def released_name(self) -> str:

@@ -223,6 +223,22 @@ class Observed:
         return kept_up or is_held(tenant, self.tier)
 
 
+def is_untouched(tenant: Tenant) -> bool:
+    """Whether no operator has ever written to it, so that it may be decided on as the watch told it.
+
+    The first thing that is done to it is a compare-and-swap: whoever was told something old loses that, and
+    reads. What was touched is always read: its next step may be one that cannot be taken back.
+    """
+    return (
+        not tenant.deleting
+        and not tenant.has_finalizer
+        and not tenant.unread
+        and names.INTENT not in tenant.annotations
+        and tenant.status.project_id is None
+        and tenant.status.tier is None
+    )
+
+
 def is_pending(applied: AppliedTier | None, tier: Tier | None) -> bool:
     """Whether only a rollout of its own tier may change the tenant: it has the tier of another generation.
 

@@ -118,6 +118,8 @@ def render(
     connection: Connection, wishes: ConnectionSecret, *, uid: str, name: str, project_id: str
 ) -> SecretContent:
     """The Secret for this login."""
+    uri, pooled_uri = connection.uri, connection.pooled_uri
+    jdbc_uri, pooled_jdbc_uri = connection.jdbc_uri, connection.pooled_jdbc_uri
     data = {
         "type": "postgresql",
         "provider": PROVIDER,
@@ -127,19 +129,19 @@ def render(
         "database": connection.database,
         "username": connection.username,
         "password": connection.password,
-        "uri": connection.uri,
-        "jdbc-uri": connection.jdbc_uri,
+        "uri": uri,
+        "jdbc-uri": jdbc_uri,
         "pgpass": connection.pgpass,
         "pooled-host": connection.pooled_host,
-        "pooled-uri": connection.pooled_uri,
-        "pooled-jdbc-uri": connection.pooled_jdbc_uri,
+        "pooled-uri": pooled_uri,
+        "pooled-jdbc-uri": pooled_jdbc_uri,
     }
     assert tuple(data) == SECRET_KEYS
     values = {
-        "uri": connection.uri,
-        "pooled_uri": connection.pooled_uri,
-        "jdbc_uri": connection.jdbc_uri,
-        "pooled_jdbc_uri": connection.pooled_jdbc_uri,
+        "uri": uri,
+        "pooled_uri": pooled_uri,
+        "jdbc_uri": jdbc_uri,
+        "pooled_jdbc_uri": pooled_jdbc_uri,
         "host": connection.host,
         "pooled_host": connection.pooled_host,
         "port": str(connection.port),

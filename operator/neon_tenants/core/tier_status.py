@@ -41,6 +41,20 @@ def told(
     )
 
 
+def tells_numbers_alone(old: DatabaseTierStatus, new: DatabaseTierStatus) -> bool:
+    """Whether the news is how many tenants there are and how far they are: it may wait for a moment."""
+    return _milestone(old) == _milestone(new)
+
+
+def _milestone(status: DatabaseTierStatus) -> tuple[object, ...]:
+    numbers = {"updated": 0, "total": 0, "waiting": 0}
+    return (
+        status.observed_generation,
+        [(condition.type, condition.status, condition.reason) for condition in status.conditions],
+        status.rollout and status.rollout.model_copy(update=numbers),
+    )
+
+
 def event(tier: Tier, new: DatabaseTierStatus) -> Event | None:
     """The event that a new status is worth.
 

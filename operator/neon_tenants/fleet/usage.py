@@ -85,10 +85,9 @@ class UsageReader:
             project = listing.by_id.get(record.project_id or "")
             if project is None or record.deleting or record.paused:
                 continue
-            warning = core_usage.warning_percent(self._roster.tier(record.tier))
             told = project.signs
             signs[record.key] = (told.active_seconds, told.storage_bytes)
-            if core_usage.standing(record.usage, warning) != core_usage.Standing():
+            if record.fullest >= core_usage.warning_percent(self._roster.tier(record.tier)):
                 near.add(record.key)
             elif self._active(record, told):
                 self._again[record.key] = now + METERS_LAG

@@ -11,7 +11,6 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, Self, TypeVar
 
 import httpx
@@ -24,9 +23,10 @@ from neon_tenants.neon import models
 from neon_tenants.neon.budget import Budget, current_turn
 from neon_tenants.neon.errors import Answer, refused, unreachable
 from neon_tenants.neon.key import ApiKey
+from neon_tenants.neon.transport import NotSentError, Transport
 
-MAX_BODY: Final = 16 * 1024 * 1024
-"""Bytes. A full list page of 400 projects is under 1 MB."""
+CONNECT_TIMEOUT: Final = 5.0
+"""Seconds to a connection, TLS included."""
 MAX_RETRY_AFTER: Final = 300.0
 """Seconds. A longer Retry-After, or one as a date, is taken for this."""
 UNSAID_RETRY_AFTER: Final = 1.0
@@ -34,7 +34,7 @@ UNSAID_RETRY_AFTER: Final = 1.0
 THROTTLED_ATTEMPTS: Final = 4
 """How often a request is sent to a Neon that says 429 with Retry-After, each time through the budget."""
 
-_NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+_NEVER_SENT: Final = (NotSentError, httpx.UnsupportedProtocol)
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
 
 Observe = Callable[[str, str, int | None, Lane], None]
@@ -108,15 +108,21 @@ class Http:
         observe: Observe = lambda _route, _method, _status, _lane: None,
     ) -> AsyncIterator[Self]:
         """Requests to the API at `url`, each within `timeout` seconds."""
-        async with httpx.AsyncClient(
-            base_url=url,
-            follow_redirects=False,
-            timeout=httpx.Timeout(timeout, connect=min(timeout, 5.0)),
-            trust_env=False,
-            # None is kept: one with a letter that is not ASCII would break every request after it.
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            headers={"Accept": "application/json", "User-Agent": f"neon-tenant-operator/{__version__}"},
-        ) as http:
+        connect_timeout = min(timeout, CONNECT_TIMEOUT)
+        async with (
+            Transport.open(secure=url.startswith("https:"), connect_timeout=connect_timeout) as transport,
+            httpx.AsyncClient(
+                base_url=url,
+                transport=transport,
+                follow_redirects=False,
+                trust_env=False,
+                headers={
+                    "Accept": "application/json",
+                    "Accept-Encoding": "gzip, deflate",
+                    "User-Agent": f"neon-tenant-operator/{__version__}",
+                },
+            ) as http,
+        ):
             yield cls(http, key=key, budget=budget, clock=clock, timeout=timeout, observe=observe)
 
     async def call(self, request: Request, model: type[ModelT]) -> ModelT:
@@ -165,19 +171,14 @@ class Http:
         return answer
 
     async def _exchange(self, request: Request, path: str, key: str) -> tuple[int, httpx.Headers, bytes]:
-        async with self._http.stream(
+        response = await self._http.request(
             request.method,
             path,
             params=request.params,
             json=request.json,
             headers={"Authorization": f"Bearer {key}"},
-        ) as response:
-            body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > MAX_BODY:
-                    raise httpx.DecodingError("answer too large")
-            return response.status_code, response.headers, bytes(body)
+        )
+        return response.status_code, response.headers, response.content
 
 
 def _parsed(body: bytes, model: type[ModelT], what: str) -> ModelT:
