@@ -138,5 +138,6 @@ async def sweep(ground: Ground, size: Size, run: int) -> dict[str, Figures]:
         sweeps = ended() - before
         found = window.close(size.fleet * sweeps)
     pages = -(-len(ground.neon.store) // 400)
-    found |= {"sweeps": sweeps, "neon_requests_per_sweep": found["neon_requests"] / sweeps, "pages": pages}
+    found |= {"sweeps": sweeps, "pages": pages}
+    found["neon_requests_per_page"] = found["neon_requests"] / sweeps / pages
     return {"sweep": found}

@@ -32,7 +32,8 @@ PAGE: Final = "500"
 """Objects on a page of a list."""
 REQUEST_TIMEOUT: Final = 30.0
 """Seconds for one request, all in all. The API server itself gives up after 60."""
-CONNECTIONS: Final = 200
+CONNECTIONS: Final = 32
+"""Each takes the API server a TLS handshake, and is free again after some 5 ms."""
 SERVICE_ACCOUNT_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 DEFAULT_NAMESPACE: Final = "neon-tenant-operator"
 """The one of manifests/."""
