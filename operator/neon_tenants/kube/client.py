@@ -109,7 +109,6 @@ class KubeClient:
                     "Accept-Encoding": "identity",
                     "User-Agent": f"neon-tenant-operator/{__version__}",
                 },
-                read_bufsize=2**21,
                 timeout=aiohttp.ClientTimeout(total=None),
             ) as session,
         ):
