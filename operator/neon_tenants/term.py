@@ -16,6 +16,9 @@ import kopf
 from neon_tenants import handlers
 from neon_tenants.api import names
 from neon_tenants.assembly import Operator
+from neon_tenants.core.key import Key
+from neon_tenants.core.lane import Lane, lane_of
+from neon_tenants.core.observed import is_settled
 from neon_tenants.core.record import Record
 from neon_tenants.fleet.sweep import trickle
 from neon_tenants.kube.client import KubeClient
@@ -208,8 +211,10 @@ async def _read_all(operator: Operator) -> None:
     """Tiers before tenants: whether one is settled depends on its tier. And both before the watch: a rollout
     that does not know all tenants would choose its canaries among the first that are told. What is not there
     any more goes: Kopf notices no deletion across a new list.
+
+    Work begins as soon as all are known: Kopf's own list takes several times as long.
     """
-    roster = operator.roster
+    roster, due = operator.roster, list[tuple[Key, Lane, int]]()
     tiers = await operator.tenants.tiers()
     for tier in tiers:
         roster.put_tier(tier)
@@ -221,11 +226,16 @@ async def _read_all(operator: Operator) -> None:
             record = Record.of(tenant)
             roster.put(record)
             gone.pop(record.key, None)
+            tier_of = roster.tier(record.tier)
+            if not is_settled(tenant, tier_of, admitted=False):
+                due.append((record.key, lane_of(tenant, tier_of), record.version))
     for key, uid in gone.items():
         roster.drop(key)
         operator.memory.forget(uid)
     for tier in roster.tiers():
         operator.rollouts.note(tier.name)
+    for key, lane, version in due:
+        operator.queue.add(key, lane, version=version)
 
 
 @asynccontextmanager
