@@ -134,8 +134,11 @@ class Reconciler:
             note=self._memory.note(tenant.uid),
             pause=await self._pause(namespace),
             brake=await self._brake(tenant, tier) if tenant.deleting and tenant.has_finalizer else None,
-            # Our own POST's answer is as good as a list that begins now, except for a release.
-            lookup=Lookup((created,), fresh=True) if created and not tenant.deleting else None,
+            # Our own POST's answer is as good as a list that begins now, except for a release, and where
+            # somebody may have deleted it meanwhile.
+            lookup=Lookup((created,), fresh=True)
+            if created and not (tenant.deleting or knowledge.doubted)
+            else None,
             endpoints=knowledge.endpoints,
             admitted=self._is_admitted(tenant, tier),
         )
@@ -196,6 +199,9 @@ class Reconciler:
         if isinstance(error, NotFoundError):
             message = "A part of the project went away while it was looked at. It is looked at again."
             failure = Failure(Reason.NEON_UNREACHABLE, message, failure.done)
+            known = self._memory.of(observed.tenant.uid)
+            if known.created is not None:
+                self._memory.keep(observed.tenant.uid, replace(known, doubted=True))
         tenant = observed.tenant
         logger.info(
             "pass failed",

@@ -141,6 +141,31 @@ async def test_a_deletion_in_the_middle_of_a_create_leaves_nothing(running: Scen
 # --- what people do to projects ------------------------------------------------------------------------
 
 
+@pytest.mark.proves("F22", "I3", "I6")
+async def test_a_project_that_is_deleted_while_it_is_being_made_is_missing_until_it_is_recovered(
+    unconnected: Scene,
+) -> None:
+    """What the create's answer said is believed only as long as nothing of it is gone."""
+    unconnected.neon.knobs.operation_outcome = "stuck"
+    await unconnected.start_operator()
+    await unconnected.create()
+
+    async def posted() -> bool:
+        return unconnected.requests("POST", "/projects") == 1
+
+    await until(posted, "the project is made")
+    project = unconnected.project()
+    unconnected.neon.knobs.operation_outcome = "finished"
+    await unconnected.until_idle()
+    await unconnected.console("DELETE", f"/projects/{project['id']}")
+    await unconnected.cluster.until_reason("ProjectMissing")
+    await unconnected.console("POST", f"/projects/{project['id']}/recover")
+    await unconnected.annotate(reconcile_requested_at="recovered")
+    tenant = await unconnected.cluster.until_ready()
+    assert tenant["status"]["projectId"] == project["id"]
+    assert unconnected.requests("POST", "/projects") == 1
+
+
 @pytest.mark.proves("F22")
 async def test_a_project_that_vanished_is_not_replaced_and_heals_when_it_is_recovered(running: Scene) -> None:
     await running.create()

@@ -20,6 +20,8 @@ class Knowledge:
     """The project that all of the following is about; None where it can be only the one that is recorded."""
     created: Project | None = None
     """The project that our own POST made, as its answer said, until the status records it."""
+    doubted: bool = False
+    """Whether a part of it was gone when it was looked at: the answer is not as good as a list any more."""
     connection: Connection | None = field(default=None, repr=False)
     """The login of the POST's answer, until the Secret holds it."""
     endpoints: tuple[Endpoint, ...] | None = None
