@@ -2,7 +2,8 @@
 
 It reads the API server, and does for one Deployment of one replica what the Deployment controller and a
 kubelet would: it mounts Secrets as files, sets the environment, asks the readiness probe, and writes the
-Deployment's status, for which `helm --wait` waits. The image is the program installed in this environment.
+Deployment's status, for which `helm --wait` waits. A rolling update starts the new container, waits until it
+is ready, and then ends the old one. The image is the program installed in this environment.
 
 Two things differ from a pod, since all processes share one machine: mount paths lead to a folder, and the
 port is a free one. The service account's token comes in a kubeconfig.
@@ -69,19 +70,25 @@ class Kubelet:
 
     async def _converge(self, deployment: Object | None) -> None:
         template = None if deployment is None else deployment["spec"]["template"]
-        if self._running is not None and self._running[0] != template:
+        if self._running is not None and self._running[0] == template:
+            return
+        if deployment is None or deployment["spec"]["strategy"]["type"] == "Recreate":
             await self._stop()
-        if template is not None and self._running is None:
-            child = await self._start(template["spec"])
-            if child is not None:
-                self.pods.append(child)
-                self._running = (template, child)
+        if template is None:
+            return
+        child = await self._start(template["spec"])
+        if child is not None:
+            self.pods.append(child)
+            while self._running is not None and not await _is_ready(child, template):
+                await asyncio.sleep(_AGAIN)
+            await self._stop(but=child)
+            self._running = (template, child)
 
-    async def _stop(self) -> None:
-        if self._running is not None:
-            _, child = self._running
-            self._running = None
-            await child.stop(grace=30.0)
+    async def _stop(self, *, but: Child | None = None) -> None:
+        self._running = None
+        for child in self.pods:
+            if child is not but:
+                await child.stop(grace=30.0)
 
     async def _start(self, pod: Object) -> Child | None:
         """The pod's container; None while a Secret that it mounts is not there."""
@@ -133,7 +140,7 @@ class Kubelet:
         return self._cluster.namespace
 
     async def _tell(self, deployment: Object) -> None:
-        ready = int(await self._is_ready(deployment))
+        ready = int(self._running is not None and await _is_ready(self._running[1], self._running[0]))
         updated = int(self._running is not None)
         status = {
             "observedGeneration": deployment["metadata"]["generation"],
@@ -156,18 +163,16 @@ class Kubelet:
             if error.status != 404:  # it was deleted meanwhile
                 raise
 
-    async def _is_ready(self, deployment: Object) -> bool:
-        """What the container's readiness probe answers."""
-        if self._running is None:
-            return False
-        _, child = self._running
-        child.check()
-        (container,) = deployment["spec"]["template"]["spec"]["containers"]
-        path = container["readinessProbe"]["httpGet"]["path"]
-        with contextlib.suppress(httpx.TransportError):
-            async with httpx.AsyncClient(trust_env=False) as http:
-                return (await http.get(await served(child) + path)).is_success
-        return False
+
+async def _is_ready(child: Child, template: Object) -> bool:
+    """What the container's readiness probe answers."""
+    child.check()
+    (container,) = template["spec"]["containers"]
+    path = container["readinessProbe"]["httpGet"]["path"]
+    with contextlib.suppress(httpx.TransportError):
+        async with httpx.AsyncClient(trust_env=False) as http:
+            return (await http.get(await served(child) + path)).is_success
+    return False
 
 
 def _outside(value: str, mounted: dict[str, Path]) -> str:

@@ -215,6 +215,8 @@ async def _read_all(operator: Operator, triggers: handlers.Triggers) -> shortcut
     Tiers before tenants: whether one is settled depends on its tier. And both before the watch: a rollout
     that does not know all tenants would choose its canaries among the first that are told. What is not there
     any more goes: Kopf notices no deletion across a new list.
+
+    Work begins as soon as all are known.
     """
     listed: shortcut.Listed = {}
     await _read_tiers(operator, triggers, listed)

@@ -201,6 +201,27 @@ async def test_one_that_stands_by_changes_nothing_and_says_so(place: Scene) -> N
     assert "The operator is watching." not in standby.log.read_text()
 
 
+async def test_who_takes_over_works_before_the_watch_has_listed_all(place: Scene) -> None:
+    """The watch's list of all tenants, the second that is made, never ends."""
+    lists = 0
+
+    async def hold(request: Request) -> None:
+        nonlocal lists
+        if request.method == "GET" and request.path.endswith("/tenantdatabases") and not request.watches:
+            lists += 1
+            if lists == 2:
+                await asyncio.Event().wait()
+
+    async with wired(place) as traffic:
+        traffic.before = hold
+        await place.create()
+        operator = await place.start_operator(**SHORT)
+        await place.cluster.until_ready()
+        assert lists == 2
+        assert "The operator is watching." in operator.log.read_text()
+        assert (await ask(operator, "readyz")).status_code == 503
+
+
 @pytest.mark.proves("F01", "F51")
 @pytest.mark.parametrize("mode", [Mode.CRASH_BEFORE, Mode.CRASH_SENT, Mode.CRASH_ANSWERED])
 @pytest.mark.parametrize("kind", ["POST leases", "PUT leases"])

@@ -168,6 +168,10 @@ async def test_fifty_tenants_outlive_every_step_of_a_release(site: Site) -> None
         assert await knows_the_new_field(site)
         # Each but the uninstall brought a new pod, and the last one works.
         assert len(kubelet.pods) == 4
+        logs = [pod.log.read_text() for pod in kubelet.pods]
+        # Who comes by an update stands by until the one before lets go. Uninstalled, it may not even do that.
+        assert ["This replica stands by." in log for log in logs[:3]] == [False, True, True]
+        assert ["The Lease is released." in log for log in logs[:2]] == [True, True]
         await site.tenants.patch("TenantDatabase", "t0", {"spec": {"tier": "pro"}})
         await site.tenants.until_ready("t0")
         assert len(await site.tenants.list("TenantDatabase")) == TENANTS
