@@ -411,7 +411,8 @@ STALLED_BEFORE = a.status(
     conditions=[a.condition("Ready", "False"), a.condition("Stalled", "True", "TierNotFound")]
 )
 HELD = Verdict.of(Rest(Reason.PAUSED, "Held.", ready=None))
-PAUSED_BEFORE = a.status(conditions=[a.condition("Reconciling", "False", "Paused")])
+PAUSED_ALIVE = a.condition("Reconciling", "False", "Paused")
+PAUSED_BEFORE = a.status(conditions=[PAUSED_ALIVE.model_copy(update={"message": HELD.message})])
 
 EVENTS: dict[str, tuple[Observed, Verdict, Event | None]] = {
     "a first readiness is silent": (a.bound(), FINE, None),
@@ -447,6 +448,11 @@ EVENTS: dict[str, tuple[Observed, Verdict, Event | None]] = {
     "a pause is silent": (a.bound(), HELD, None),
     "a deletion held by a pause": (
         a.bound(tenant=a.tenant(deleting=True)),
+        HELD,
+        Event(Reason.PAUSED, "Held.", warning=True),
+    ),
+    "a deletion of what was paused before": (
+        a.bound(tenant=a.tenant(deleting=True, status=a.status(conditions=[PAUSED_ALIVE]))),
         HELD,
         Event(Reason.PAUSED, "Held.", warning=True),
     ),

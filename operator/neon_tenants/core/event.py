@@ -39,7 +39,8 @@ def of_verdict(observed: Observed, verdict: Verdict) -> Event | None:
         return Event(verdict.reason, verdict.message, warning=True) if news else None
     if verdict.reason is Reason.PAUSED and observed.tenant.deleting:
         told = old.get(ConditionType.RECONCILING)
-        news = told is None or told.reason != Reason.PAUSED
+        # It may have been paused before it was deleted, and then said so in other words.
+        news = told is None or (told.reason, told.message) != (Reason.PAUSED, verdict.message)
         return Event(verdict.reason, verdict.message, warning=True) if news else None
     applied = observed.tenant.status.tier
     if not verdict.ready or applied is None or observed.tier is None:
