@@ -1,6 +1,6 @@
 """The page of measurements, docs/performance.md: `make pages`, from lines that `make bench` has written.
 
-`performance/measured.jsonl` holds the lines, `performance/told.yaml` what was tried, and what else is said.
+`measured/measured.jsonl` holds the lines, `measured/told.yaml` what was tried, and what else is said.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import yaml
 
 from generators.markdown import table
 
-FOLDER: Final = Path(__file__).with_name("performance")
+FOLDER: Final = Path(__file__).with_name("measured")
 MEASURED: Final = FOLDER / "measured.jsonl"
 TOLD: Final = FOLDER / "told.yaml"
 NOW: Final = "now"
 
 HEAD: Final = """# Performance
 
-<!-- Generated from generators/performance/ by `make pages`. Do not edit. -->
+<!-- Generated from generators/measured/ by `make pages`. Do not edit. -->
 
 What work costs, on a real control plane with the operator under its own service account and an emulated Neon
 without PostgreSQL; all of them, the load included, share the cores. Rates vary with the machine by 40 %;

@@ -13,6 +13,7 @@ import pytest
 from cluster import Object
 from end_state import end_state, neon_writes
 from neon_sandbox.controlplane import ControlPlane
+from neon_sandbox.emulator.scripts import Script
 from scene import Scene, example_tier, playing
 from watch_wire import (
     Deed,
@@ -199,6 +200,9 @@ async def test_a_read_of_an_earlier_life_of_the_name_touches_neither_life(
     await unconnected.cluster.until_gone("TenantDatabase", "acme")
     back = iter([5, 4, 3, 2, 1] * 2)
     wire.reads = lambda read: next(back, 0) if read == Read("tenantdatabases", "acme") else 0
+    # The first pass decides on what the watch told, and fails: every other one reads.
+    refusal = {"request_id": "r-1", "code": "", "message": "out of order"}
+    unconnected.neon.answers.add(Script(method="GET", route="/projects", status=503, body=refusal))
     second = await unconnected.create()
     await unconnected.cluster.until_ready()
     assert len(wire.aged) >= 1
