@@ -119,8 +119,8 @@ def _tried(found: list[Line], tried: list[dict[str, Any]]) -> str:
 
 
 _USUAL: Final[dict[str, dict[str, Any]]] = {
-    "burst": {"tenants": 1000, "latency": 0.0, "operation_seconds": 0.0},
-    "change-all": {"tenants": 1000, "latency": 0.0, "operation_seconds": 0.0},
+    "burst": {"tenants": 500, "latency": 0.0, "operation_seconds": 0.0},
+    "change-all": {"tenants": 500, "latency": 0.0, "operation_seconds": 0.0},
     "restart": {"fleet": 10_000},
 }
 
