@@ -47,6 +47,7 @@ TESTS: Final = tuple(
         "metrics",
         "timestamp",
         "lease",
+        "pace",
         "project",
         "consumption",
         "overview",

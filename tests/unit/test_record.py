@@ -177,3 +177,19 @@ def test_an_untouched_tenant_is_handed_out_once_and_as_it_was_told_last() -> Non
     assert roster.take_new(key) is None
     roster.drop(key)
     assert roster.version(key) == 0
+
+
+def test_a_record_knows_the_quota_of_which_the_most_is_used() -> None:
+    usage = Usage(
+        compute_time=Meter(used=50, limit=100, percent=50),
+        storage_per_branch=Meter(used=9, limit=10, percent=90),
+    )
+    assert Record.of(replace(tenant(), status=TenantDatabaseStatus(usage=usage))).fullest == 90
+    assert Record.of(replace(tenant(), status=TenantDatabaseStatus())).fullest == 0
+    unlimited = Usage(compute_time=Meter(used=50))
+    assert Record.of(replace(tenant(), status=TenantDatabaseStatus(usage=unlimited))).fullest == 0
+
+
+def test_a_record_keeps_all_of_the_applied_tier() -> None:
+    applied = AppliedTier(name="free", generation=3, not_taken=["suspendAfter"], waiting=["compute"])
+    assert Record.of(replace(tenant(), status=TenantDatabaseStatus(tier=applied))).applied == applied
