@@ -226,6 +226,17 @@ async def create_a_tenant(scene: Scene, name: str) -> Done:
     return done
 
 
+async def suspend_a_tenant(scene: Scene, name: str) -> Done:
+    """A new tenant is decided on as the watch told it; one that stands is read first."""
+    await scene.change(name, state="Suspended")
+
+    async def done() -> bool:
+        tenant = await scene.cluster.tenant(name)
+        return bool(condition(tenant, "Available")["reason"] == "Suspended")
+
+    return done
+
+
 async def change_a_secret(scene: Scene, name: str) -> Done:
     secret = f"{name}-database"
     await scene.cluster.patch("Secret", secret, {"data": {"password": ""}})
@@ -286,7 +297,7 @@ async def delete_a_tenant(scene: Scene, name: str) -> Done:
 
 
 FEATURES: Final[Mapping[tuple[str, str], Feature]] = {
-    ("tenantdatabases", "get"): Feature(create_a_tenant),
+    ("tenantdatabases", "get"): Feature(suspend_a_tenant, prepare=a_ready_tenant),
     ("tenantdatabases", "patch"): Feature(create_a_tenant),
     ("tenantdatabases/status", "patch"): Feature(create_a_tenant),
     ("secrets", "get"): Feature(create_a_tenant),

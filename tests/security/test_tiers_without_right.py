@@ -30,8 +30,12 @@ async def test_a_tier_without_the_right_is_not_got_by_creating_or_changing(stage
     forged: dict[str, Any] = {"finalizers": [FINALIZER]}
     made = len(stage.mine())
     if stage.admission:
-        for create in (stage.manifest("rich", "paid"), stage.manifest("rich", "paid", **forged)):
-            assert f"You may not use the tier {tier}." in await refused(stage.me.create(create))
+        assert f"You may not use the tier {tier}." in await refused(
+            stage.me.create(stage.manifest("rich", "paid"))
+        )
+        # Two policies refuse this one, and the API server tells of whichever was faster.
+        why = await refused(stage.me.create(stage.manifest("rich", "paid", **forged)))
+        assert f"You may not use the tier {tier}." in why or "neon-tenant-operator-internals" in why
     else:
         for name, metadata in {"rich": {}, "forged": forged}.items():
             await stage.me.create(stage.manifest(name, "paid", **metadata))
