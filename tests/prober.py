@@ -22,6 +22,8 @@ EVERY: Final = 0.2
 """Seconds between two rounds."""
 PATIENCE: Final = 10
 """Seconds until a login is given up, and says nothing."""
+RESTARTS: Final = 2
+"""Restarts of a compute that a probe may meet: a resize, and one that is sent again since its answer was lost."""
 
 
 class Prober:
@@ -49,9 +51,11 @@ class Prober:
         secret = tenant["status"].get("binding", {}).get("name", f"{metadata['name']}-database")
         found = await self._cluster.get("Secret", secret)
         outcome = await _login(found, application)
-        if outcome == "cut":
+        for number in range(RESTARTS):
+            if outcome != "cut":
+                break
             # Its compute was restarted at that moment, as Neon does to resize it. The next login tells.
-            application += "-again"
+            application = f"probe-{self._run}-{self.probes}-again-{number}"
             outcome = await _login(found, application)
         again = await self._cluster.get("Secret", secret)
         if _version(found) != _version(again):
