@@ -23,7 +23,7 @@ EVERY: Final = 0.2
 PATIENCE: Final = 10
 """Seconds until a login is given up, and says nothing."""
 RESTARTS: Final = 2
-"""Restarts of a compute that a probe may meet: a resize, and one that is sent again since its answer was lost."""
+"""Restarts of a compute that a probe may meet: a resize, and one sent again since its answer was lost."""
 
 
 class Prober:
