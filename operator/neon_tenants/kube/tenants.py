@@ -7,7 +7,6 @@ loses, reads again and decides anew.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -27,8 +26,7 @@ _BASE: Final = f"/apis/{names.API_VERSION}"
 _TENANTS: Final = f"{_BASE}/namespaces/{{namespace}}/{names.TENANT_DATABASES}"
 _TENANT: Final = f"{_TENANTS}/{{name}}"
 _ALL_TENANTS: Final = f"{_BASE}/{names.TENANT_DATABASES}"
-_TIERS: Final = f"{_BASE}/{names.DATABASE_TIERS}"
-_TIER: Final = f"{_TIERS}/{{name}}"
+_TIER: Final = f"{_BASE}/{names.DATABASE_TIERS}/{{name}}"
 
 
 def parse_tenant(body: Mapping[str, Any]) -> Tenant:
@@ -112,14 +110,6 @@ class Tenants:
             return parse_tier(await self._kube.request("read the DatabaseTier", "GET", _TIER, {"name": name}))
         except (NotFoundError, ValidationError):
             return None
-
-    async def tiers(self) -> list[Tier]:
-        """All tiers, but for those that were stored under another version's schema."""
-        found = []
-        async for item in self._kube.items("list DatabaseTiers", _TIERS):
-            with suppress(ValidationError):
-                found.append(parse_tier(item))
-        return found
 
     async def all(self, namespace: str | None) -> AsyncIterator[Tenant]:
         """All tenants of a namespace or, where it is None, of the cluster.
