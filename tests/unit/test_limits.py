@@ -155,3 +155,63 @@ def test_what_is_not_sent_is_given_back() -> None:
     limits.give_back(USAGE)
     assert limits.left(0.0) == left
     assert limits.wait_of(USAGE, 0.0) == 0.0
+
+
+def test_a_part_has_its_part_of_everything_but_the_consumption() -> None:
+    whole = Rates(per_minute=560, per_second_of_route=32, consumption_per_minute=24)
+    assert whole.part(560) == whole
+    assert whole.part(140) == Rates(140, 8, 24)
+    assert whole.part(1) == Rates(1, 1, 24)
+
+
+@given(st.lists(st.tuples(st.floats(0.1, 90), st.integers(1, 560)), min_size=1, max_size=12))
+def test_two_that_move_their_shares_keep_to_the_whole(moves: list[tuple[float, int]]) -> None:
+    """What one has more begins empty; what the other has less, it cannot have saved up."""
+    whole = 600
+    buckets = [Bucket.of(300, 0.0), Bucket.of(300, 0.0)]
+    times: list[float] = []
+    now = 0.0
+    for lasts, share in moves:
+        for bucket, part in zip(buckets, (share, whole - share), strict=True):
+            bucket.change(part, now)
+            times += taken(bucket, now=now, until=now + lasts)
+        now += lasts
+    assert busiest(sorted(times), 60.0) <= whole
+
+
+def test_a_lowered_share_leaves_no_more_than_its_own_burst() -> None:
+    bucket = Bucket.of(6000, 0.0)
+    assert bucket.wait(60.0) == 0.0
+    bucket.change(60, 60.0)
+    assert (bucket.tokens, bucket.burst, bucket.rate) == pytest.approx((1.8, 1.8, 0.96))
+
+
+def test_a_raised_share_begins_with_what_was_there() -> None:
+    bucket = Bucket.of(60, 0.0)
+    bucket.change(6000, 1.0)
+    assert bucket.tokens == pytest.approx(0.96)
+
+
+def test_a_second_with_another_limit_counts_what_has_left_in_it() -> None:
+    second = Second(3)
+    for at in (0.0, 0.2, 0.4):
+        second.take(at)
+    assert second.wait(0.5) == pytest.approx(0.5)
+    second.change(2)
+    assert second.wait(0.5) == pytest.approx(0.7)
+    second.change(4)
+    assert second.wait(0.5) == 0.0
+
+
+def test_limits_with_other_rates_keep_to_them() -> None:
+    limits = Limits(Rates(per_minute=6000, per_second_of_route=10, consumption_per_minute=6000), 0.0)
+    for _ in range(4):
+        limits.take(LIST, 0.0)
+    limits.change(Rates(per_minute=60, per_second_of_route=4, consumption_per_minute=60), 100.0)
+    assert limits.left(100.0) == 1
+    assert limits.wait_of(LIST, 0.5) == pytest.approx(0.5)
+    limits.take(USAGE, 100.0)
+    assert limits.wait_of(USAGE, 100.0) == pytest.approx(0.2 / 0.96)
+    for _ in range(4):
+        limits.take(POST, 100.0)
+    assert limits.wait_of(POST, 100.0) == pytest.approx(1.0)

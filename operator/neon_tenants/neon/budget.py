@@ -109,6 +109,10 @@ class Schedule:
         """Neon refused a request of this route because of a limit."""
         self._limits.pause(route, now + seconds, now)
 
+    def change(self, rates: Rates, now: float) -> None:
+        """Other rates from now on."""
+        self._limits.change(rates, now)
+
     def left(self, now: float) -> int:
         """How many requests may leave at once."""
         return self._limits.left(now)
@@ -129,6 +133,9 @@ class Budget:
         self._clock = clock
         self._granted: dict[Waiter, asyncio.Future[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self.rates = rates
+        self.granted = 0
+        """Requests that were let go so far."""
 
     async def acquire(self, route: str) -> None:
         """Waits for the right to send one request of this route, on the account of this task."""
@@ -143,6 +150,14 @@ class Budget:
             raise
         finally:
             del self._granted[waiter]
+        self.granted += 1
+
+    def change(self, rates: Rates) -> None:
+        """Other rates from now on, as where replicas divide the budget."""
+        if rates != self.rates:
+            self.rates = rates
+            self._schedule.change(rates, self._clock())
+            self._grant()
 
     def pause(self, route: str, seconds: float) -> None:
         """Neon said Retry-After to a request of this route."""

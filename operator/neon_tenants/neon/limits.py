@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 NEON_REQUESTS_PER_MINUTE: Final = 700
@@ -31,6 +31,11 @@ class Rates:
     per_second_of_route: int = int(NEON_REQUESTS_PER_SECOND * OUR_SHARE)
     consumption_per_minute: float = NEON_CONSUMPTION_REQUESTS_PER_MINUTE * OUR_SHARE
 
+    def part(self, per_minute: int) -> Self:
+        """A part of these, of so many requests a minute. The consumption is read by one for all."""
+        second = int(self.per_second_of_route * per_minute / self.per_minute)
+        return replace(self, per_minute=per_minute, per_second_of_route=max(second, 1))
+
 
 @dataclass(slots=True)
 class Bucket:
@@ -47,6 +52,13 @@ class Bucket:
         """An empty bucket: the process before this one may have used up its burst a moment ago."""
         burst = max(1.0, per_minute * BURST_SHARE)
         return cls(burst, per_minute * RATE_SHARE / 60, 0.0, now)
+
+    def change(self, per_minute: float, now: float) -> None:
+        """Another share from now on. What is new of it begins empty: somebody else may have used it up."""
+        self.wait(now)
+        new = Bucket.of(per_minute, now)
+        self.burst, self.rate = new.burst, new.rate
+        self.tokens = min(self.tokens, self.burst)
 
     def wait(self, now: float) -> float:
         """Seconds until there is a token; 0 if there is."""
@@ -68,19 +80,25 @@ class Second:
     """No window of a second sees more than the limit; all of it may go at once, as Neon allows."""
 
     def __init__(self, limit: int) -> None:
-        self._times: deque[float] = deque(maxlen=limit)
+        self._times: deque[float] = deque()
+        self._limit = limit
+
+    def change(self, limit: int) -> None:
+        """Another limit from now on."""
         self._limit = limit
 
     def wait(self, now: float) -> float:
         """Seconds until there is room; 0 if there is."""
-        full = len(self._times) == self._limit
+        full = len(self._times) >= self._limit
         # Shorter than a rounding error is over.
-        wait = self._times[0] + 1.0 - now if full else 0.0
+        wait = self._times[-self._limit] + 1.0 - now if full else 0.0
         return wait if wait > 1e-6 else 0.0
 
     def take(self, now: float) -> None:
         """Takes the room that `wait` found."""
         self._times.append(now)
+        while len(self._times) > self._limit:
+            self._times.popleft()
 
 
 class Limits:
@@ -93,6 +111,14 @@ class Limits:
         self._seconds: dict[str, Second] = {}
         self._paused: dict[str, float] = {}
         self._all_paused_until = now
+
+    def change(self, rates: Rates, now: float) -> None:
+        """Other shares from now on."""
+        self._rates = rates
+        self._account.change(rates.per_minute, now)
+        self._consumption.change(rates.consumption_per_minute, now)
+        for second in self._seconds.values():
+            second.change(rates.per_second_of_route)
 
     def left(self, now: float) -> int:
         """How many requests the account's share allows at once."""
