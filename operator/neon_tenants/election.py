@@ -8,12 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from neon_tenants.core.lease import Lease, Move, Sight, Terms, View, held, honored, next_move, released, seen
+from neon_tenants.core.lease import (
+    Lease,
+    Move,
+    Sight,
+    Terms,
+    View,
+    held,
+    honored,
+    is_free,
+    next_move,
+    noted,
+    released,
+    seen,
+)
 from neon_tenants.kube.errors import KubeError
 from neon_tenants.kube.leases import Found, Leases
+from neon_tenants.sleep import sleep_unless
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +50,12 @@ class Election:
         clock: Callable[[], float],
         dice: Callable[[], float],
         wall_time: Callable[[], str],
+        eager: Callable[[], bool] = lambda: True,
+        notes: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
+        """`eager` says whether it would lead at all, and `notes` what it writes into a Lease that it has."""
+        self._eager = eager
+        self._notes = notes
         self._leases = leases
         self._identity = identity
         self._terms = terms
@@ -46,6 +65,8 @@ class Election:
         self._sight: Sight | None = None
         self._stored: Found | None = None
         """What we wrote last; None where somebody may have written since."""
+        self.seen_at = float("-inf")
+        """When the last look began that told what stands in the Lease."""
         self._renewed: float | None = None
         """When the write by which we lead was begun: it took effect later, so others wait longer."""
         self.trouble: str | None = None
@@ -67,6 +88,21 @@ class Election:
         lease = None if self._sight is None else self._sight.lease
         return "" if lease is None else lease.holder
 
+    @property
+    def lease(self) -> Lease | None:
+        """The Lease as it was last seen."""
+        return None if self._sight is None else self._sight.lease
+
+    @property
+    def holder(self) -> str:
+        """Who is to be taken for its holder: we while we lead, else who renews it; empty for nobody."""
+        if self.leads:
+            return self._identity
+        lease = self.lease
+        if lease is None or lease.holder == self._identity:
+            return ""
+        return "" if is_free(lease, self._unchanged, self._terms) else lease.holder
+
     async def acquire(self, stop: asyncio.Event) -> bool:
         """Waits until we lead; false when asked to stop."""
         told: str | None = None
@@ -78,7 +114,7 @@ class Election:
             if self.trouble is None and self.leader != told:
                 told = self.leader
                 logger.info("This replica stands by.", extra={"leader": told})
-            await _pause(stop, wait)
+            await sleep_unless(stop, wait)
         return False
 
     async def renew(self) -> None:
@@ -93,12 +129,12 @@ class Election:
                 wait = await self._try(min(self._terms.deadline / 2, self._left(self._renewed)))
         logger.warning("This replica does not lead any more.", extra={"why": why})
 
-    async def release(self) -> None:
-        """Lets another lead at once. Only for when all work has ended."""
+    async def release(self, notes: Mapping[str, str] | None = None) -> None:
+        """Lets another lead at once, and leaves these notes. Only for when all work has ended."""
         self._renewed, why = None, ""
         for _ in range(_RELEASES):
             try:
-                was_ours = await self._let_go(self._terms.deadline / 2)
+                was_ours = await self._let_go(self._terms.deadline / 2, notes)
             except KubeError as error:
                 why = str(error)
                 if error.status != _CONFLICT:
@@ -110,12 +146,22 @@ class Election:
                 return
         logger.warning("The Lease is not released and runs out by itself.", extra={"why": why})
 
-    async def _let_go(self, timeout: float) -> bool:  # noqa: ASYNC109
+    async def note(self, notes: Mapping[str, str]) -> None:
+        """Writes notes into another's Lease, unless somebody else writes meanwhile; its holder will see them.
+
+        Raises:
+            KubeError: they are not written, or perhaps.
+        """
+        found = await self._leases.read(timeout=self._terms.deadline / 2)
+        if found is not None and found.lease.holder not in ("", self._identity):
+            await self._leases.write(found, noted(found.lease, notes), timeout=self._terms.deadline / 2)
+
+    async def _let_go(self, timeout: float, notes: Mapping[str, str] | None) -> bool:  # noqa: ASYNC109
         """Whether it was ours to release."""
         found, self._stored = self._stored or await self._leases.read(timeout=timeout), None
         if found is None or found.lease.holder != self._identity:
             return False
-        await self._leases.write(found, released(found.lease, self._wall_time()), timeout=timeout)
+        await self._leases.write(found, released(found.lease, self._wall_time(), notes), timeout=timeout)
         return True
 
     async def _try(self, timeout: float) -> float:  # noqa: ASYNC109 - of each request
@@ -132,6 +178,7 @@ class Election:
                 self.trouble = str(error)
             return max(self._delay() - (self._clock() - begun), 0.0)
         self.trouble = None
+        self.seen_at = begun
         return wait
 
     async def _move(self, found: Found | None, timeout: float) -> float:  # noqa: ASYNC109
@@ -142,14 +189,14 @@ class Election:
                 await self._hold(found, timeout)
             case Move.STEP_DOWN:
                 self._renewed = self._stored = None
-            case Move.WAIT:
-                assert lease is not None  # there is somebody to wait for
+            case Move.WAIT if lease is not None and lease.holder:
                 return min(self._delay(), max(honored(lease, self._terms) - self._unchanged, 0.0))
         return self._delay()
 
     def _next_move(self, lease: Lease | None) -> Move:
         renewed = None if self._renewed is None else self._clock() - self._renewed
-        return next_move(View(self._identity, lease, self._unchanged, renewed), self._terms)
+        view = View(self._identity, lease, self._unchanged, renewed, self._eager())
+        return next_move(view, self._terms)
 
     @property
     def _unchanged(self) -> float:
@@ -158,7 +205,7 @@ class Election:
     async def _hold(self, found: Found | None, timeout: float) -> None:  # noqa: ASYNC109
         begun = self._clock()
         before = None if found is None else found.lease
-        wanted = held(before, self._identity, self._terms, self._wall_time())
+        wanted = held(before, self._identity, self._terms, self._wall_time(), self._notes())
         self._stored = None  # until the answer comes, nobody knows what stands there
         self._stored = await self._leases.write(found, wanted, timeout=timeout)
         self._sight = seen(self._sight, self._stored.lease, begun)
@@ -169,11 +216,3 @@ class Election:
 
     def _delay(self) -> float:
         return self._terms.retry * (1.0 + _JITTER * self._dice())
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return

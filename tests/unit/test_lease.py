@@ -14,6 +14,7 @@ from neon_tenants.core.lease import (
     held,
     honored,
     next_move,
+    noted,
     released,
     seen,
 )
@@ -43,6 +44,20 @@ MOVES: dict[str, tuple[Lease | None, float, float | None, Move]] = {
     "another's Lease that says nothing of its time": (lease(OTHER, 0), 9.9, None, Move.WAIT),
     "another's Lease that says nothing and ran out": (lease(OTHER, 0), 10, None, Move.TAKE),
 }
+UNWANTED: dict[str, tuple[Lease | None, float | None, Move]] = {
+    "no Lease yet": (None, None, Move.WAIT),
+    "a released Lease": (lease(""), None, Move.WAIT),
+    "our own Lease, which nobody took": (lease(US), None, Move.WAIT),
+    "one that we hold": (lease(US), 1, Move.RENEW),
+    "one that we held": (lease(OTHER), 1, Move.STEP_DOWN),
+}
+
+
+@pytest.mark.parametrize(("found", "renewed", "move"), UNWANTED.values(), ids=UNWANTED.keys())
+def test_who_does_not_want_it_takes_nothing_and_keeps_what_it_has(
+    found: Lease | None, renewed: float | None, move: Move
+) -> None:
+    assert next_move(View(US, found, 100, renewed, eager=False), TERMS) is move
 
 
 @pytest.mark.parametrize(("found", "unchanged", "renewed", "move"), MOVES.values(), ids=MOVES.keys())
@@ -68,9 +83,26 @@ def test_honored(says: float, seconds: float) -> None:
 def test_a_lease_is_unchanged_since_it_was_first_seen_so() -> None:
     first = seen(None, lease(), 5)
     assert first == Sight(lease(), 5)
-    assert seen(first, lease(), 9) is first
+    assert seen(first, lease(), 9) == first
     assert seen(first, lease(renewed="now"), 9) == Sight(lease(renewed="now"), 9)
     assert seen(first, None, 9) == Sight(None, 9)
+
+
+def test_notes_say_nothing_of_its_holder_and_are_seen_as_they_are() -> None:
+    first = seen(None, lease(), 5)
+    later = seen(first, noted(lease(), {"wanted-by": OTHER}), 9)
+    assert later.since == 5
+    assert later.lease is not None
+    assert later.lease.notes == {"wanted-by": OTHER}
+
+
+def test_notes_stay_beside_others() -> None:
+    before = noted(lease(OTHER), {"a": "1", "b": "2"})
+    assert held(before, US, TERMS, "now", {"b": "3"}).notes == {"a": "1", "b": "3"}
+    assert released(before, "now", {"b": ""}).notes == {"a": "1", "b": ""}
+    assert noted(before, {"c": "4"}).notes == {"a": "1", "b": "2", "c": "4"}
+    assert noted(before, {"c": "4"}).holder == OTHER
+    assert held(None, US, TERMS, "now", {"b": "3"}).notes == {"b": "3"}
 
 
 def test_the_first_holder() -> None:

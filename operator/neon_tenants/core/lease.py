@@ -6,7 +6,8 @@ whether it changed, and when we saw that, as in client-go's leaderelection.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Final
 
@@ -25,6 +26,8 @@ class Lease:
     acquired: str
     renewed: str
     transitions: int
+    notes: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Annotations of ours. They say nothing of whether its holder lives: anybody may write them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,8 @@ class View:
     """Seconds since we saw it change."""
     renewed: float | None
     """Seconds since we began the write by which we lead; None where we do not."""
+    eager: bool = True
+    """Whether we would lead if we could."""
 
 
 class Move(Enum):
@@ -83,6 +88,7 @@ def next_move(view: View, terms: Terms) -> Move:
     | lately | none | - | - | create |
     | lately | there | we | any | renew |
     | lately | there | another, or nobody | any | step down |
+    | no, and would not | any | any | any | wait |
     | no | none | - | - | create |
     | no | there | nobody | any | take |
     | no | there | we, as we were | any | renew |
@@ -93,15 +99,22 @@ def next_move(view: View, terms: Terms) -> Move:
     """
     if view.renewed is not None and view.renewed >= terms.deadline:
         return Move.STEP_DOWN
+    if view.renewed is None and not view.eager:
+        return Move.WAIT
     if view.lease is None:
         return Move.CREATE
     if view.lease.holder == view.identity:
         return Move.RENEW
     if view.renewed is not None:
         return Move.STEP_DOWN
-    if not view.lease.holder or view.unchanged >= honored(view.lease, terms):
+    if is_free(view.lease, view.unchanged, terms):
         return Move.TAKE
     return Move.WAIT
+
+
+def is_free(lease: Lease, unchanged: float, terms: Terms) -> bool:
+    """Whether a Lease that did not change for so many seconds is nobody's."""
+    return not lease.holder or unchanged >= honored(lease, terms)
 
 
 def honored(lease: Lease, terms: Terms) -> float:
@@ -117,18 +130,26 @@ def honored(lease: Lease, terms: Terms) -> float:
 
 def seen(before: Sight | None, lease: Lease | None, now: float) -> Sight:
     """The sight of a Lease that was read now."""
-    return before if before is not None and before.lease == lease else Sight(lease, now)
+    return Sight(lease, before.since if before is not None and before.lease == lease else now)
 
 
-def held(before: Lease | None, identity: str, terms: Terms, wall_time: str) -> Lease:
-    """The Lease as we write it to hold it."""
+def held(
+    before: Lease | None, identity: str, terms: Terms, wall_time: str, notes: Mapping[str, str] | None = None
+) -> Lease:
+    """The Lease as we write it to hold it. `notes` go beside those that stand there; empty ones go away."""
     if before is not None and before.holder == identity:
         acquired, transitions = before.acquired or wall_time, before.transitions
     else:
         acquired, transitions = wall_time, 0 if before is None else before.transitions + 1
-    return Lease(identity, terms.duration, acquired, wall_time, transitions)
+    kept = {} if before is None else before.notes
+    return Lease(identity, terms.duration, acquired, wall_time, transitions, {**kept, **(notes or {})})
 
 
-def released(before: Lease, wall_time: str) -> Lease:
+def released(before: Lease, wall_time: str, notes: Mapping[str, str] | None = None) -> Lease:
     """The Lease as we write it to let it go: nobody has to wait for it."""
-    return Lease("", before.duration, before.acquired, wall_time, before.transitions)
+    return replace(before, holder="", renewed=wall_time, notes={**before.notes, **(notes or {})})
+
+
+def noted(before: Lease, notes: Mapping[str, str]) -> Lease:
+    """Another's Lease with notes of ours beside those that stand there: it stays its holder's."""
+    return replace(before, notes={**before.notes, **notes})

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from neon_tenants.api import names
 from neon_tenants.core.lease import Lease
 from neon_tenants.kube.client import KubeClient
 from neon_tenants.kube.errors import NotFoundError
@@ -48,13 +49,14 @@ class Leases:
         """Stores the Lease in the place of what was found. ConflictError: somebody else was faster."""
         body: dict[str, Any] = {"apiVersion": _API, "kind": "Lease", "spec": _spec(lease)}
         if before is None:
-            body["metadata"] = {"name": self._ids["name"]}
+            body["metadata"] = {"name": self._ids["name"], "annotations": _annotations({}, lease)}
             namespace = {"namespace": self._ids["namespace"]}
             stored = await self._kube.request(
                 "create the Lease", "POST", _LEASES, namespace, body=body, timeout=timeout
             )
         else:
-            body["metadata"] = dict(before.metadata)
+            annotations = _annotations(before.metadata.get("annotations") or {}, lease)
+            body["metadata"] = {**before.metadata, "annotations": annotations}
             stored = await self._kube.request(
                 "update the Lease", "PUT", _LEASE, self._ids, body=body, timeout=timeout
             )
@@ -70,8 +72,19 @@ def _found(body: Mapping[str, Any]) -> Found:
         acquired=spec.get("acquireTime") or "",
         renewed=spec.get("renewTime") or "",
         transitions=spec.get("leaseTransitions") or 0,
+        notes={
+            name.removeprefix(names.RESERVED_PREFIX): value
+            for name, value in (body["metadata"].get("annotations") or {}).items()
+            if name.startswith(names.RESERVED_PREFIX)
+        },
     )
     return Found(lease, {key: value for key, value in body["metadata"].items() if key != "managedFields"})
+
+
+def _annotations(before: Mapping[str, str], lease: Lease) -> dict[str, str]:
+    """Others' as they are; of ours those that say something."""
+    others = {name: value for name, value in before.items() if not name.startswith(names.RESERVED_PREFIX)}
+    return others | {names.RESERVED_PREFIX + name: value for name, value in lease.notes.items() if value}
 
 
 def _spec(lease: Lease) -> dict[str, Any]:
