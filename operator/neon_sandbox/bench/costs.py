@@ -9,7 +9,9 @@ from typing import Final
 
 from neon_sandbox.bench.figures import percentile
 from neon_sandbox.bench.ground import Ground
+from neon_sandbox.bench.processes import peak_megabytes
 from neon_sandbox.bench.window import Figures, Window
+from neon_sandbox.controlplane.release import ETCD, KUBE_APISERVER
 
 SWEEPS: Final = 6
 """As many as in an hour with the default interval."""
@@ -103,7 +105,17 @@ async def restart(ground: Ground, size: Size, run: int) -> dict[str, Figures]:
         await ground.create("warm-up", name)
         await ground.until(lambda: ("warm-up", name) in ground.ready)
         found = window.close(size.fleet)
-    return {"restart": found | {"seconds": ground.ready["warm-up", name] - began}}
+    tenant, secret = ground.stored
+    return {
+        "restart": found
+        | {
+            "seconds": ground.ready["warm-up", name] - began,
+            "api_server_peak_mb": peak_megabytes(ground.plane.pids[KUBE_APISERVER]),
+            "etcd_peak_mb": peak_megabytes(ground.plane.pids[ETCD]),
+            "stored_bytes_of_a_tenant": tenant,
+            "stored_bytes_of_its_secret": secret,
+        }
+    }
 
 
 async def rest(ground: Ground, size: Size, run: int) -> dict[str, Figures]:

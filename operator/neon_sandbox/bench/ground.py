@@ -61,6 +61,8 @@ class Ground:
     """How many of a namespace have a generation of the tier."""
     gone: Counter[str] = field(default_factory=Counter)
     """How many of a namespace are not there any more."""
+    stored: tuple[int, ...] = ()
+    """Bytes in etcd of a settled tenant, and of its Secret."""
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     @classmethod

@@ -83,6 +83,7 @@ async def seed(ground: Ground, tenants: int) -> None:
     async with _Etcd(ground) as etcd:
         values = [await etcd.get(key) for key in _KEYS]
         await etcd.put_all(_copied(copies, template, values))
+    ground.stored = tuple(len(value) for value in values)
     await ground.until(lambda: ground.readied[NAMESPACE] >= tenants)
 
 
