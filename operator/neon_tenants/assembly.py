@@ -7,7 +7,7 @@ import random
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ from neon_tenants.core.again import Again
 from neon_tenants.core.brake import BrakeLimits
 from neon_tenants.core.key import Key
 from neon_tenants.core.lane import Lane
+from neon_tenants.core.shard import Scope, shard_of
 from neon_tenants.core.timestamp import stamp
 from neon_tenants.fleet.brake import Brake
 from neon_tenants.fleet.confirmations import Confirmations
@@ -83,6 +84,35 @@ class Operator:
     previews: Previews
     report: Report
     overview: Overview
+    budget: Budget
+    rates: Rates
+    """Those of all shards together."""
+    scope: Callable[[], Scope]
+    """What this replica works on at the moment."""
+
+    @property
+    def granted(self) -> int:
+        """Requests that were let go to Neon so far."""
+        return self.budget.granted
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait to be let go."""
+        return sum(lane.depth for lane in self.budget.waiting().values())
+
+    def keep_to(self, per_minute: int) -> None:
+        """From now on no more than so many requests a minute."""
+        self.budget.change(self.rates.part(per_minute))
+
+    async def let_go(self, number: int) -> None:
+        """Waits for the passes that run over tenants of a shard that is not this replica's any more."""
+        scope = self.scope()
+
+        def was_ours(key: Key) -> bool:
+            record = self.roster.record(key)
+            return record is not None and shard_of(record.uid, scope.count) == number
+
+        await self.queue.ended(was_ours)
 
     async def reconcile(self, key: Key, lane: Lane) -> Again:
         """One pass for a key of the queue."""
@@ -119,13 +149,16 @@ class _Ground:
     roster: Roster
     queue: Queue
     metrics: Metrics
+    scope: Callable[[], Scope]
 
 
 @asynccontextmanager
-async def assemble(settings: Settings, *, kube: KubeClient, metrics: Metrics) -> AsyncIterator[Operator]:
+async def assemble(
+    settings: Settings, *, kube: KubeClient, metrics: Metrics, scope: Callable[[], Scope]
+) -> AsyncIterator[Operator]:
     """Puts the parts together; they are of use until the block ends, and show their gauges so long."""
     async with AsyncExitStack() as stack:
-        ground = await _ground(stack, settings, kube, metrics)
+        ground = await _ground(stack, settings, kube, metrics, scope)
         state = State(
             ground.kube,
             namespace=ground.kube.own_namespace(settings.namespace),
@@ -152,6 +185,7 @@ async def assemble(settings: Settings, *, kube: KubeClient, metrics: Metrics) ->
             tiers=Tiers(ground.kube),
             events=ground.events,
             projects=ground.alive.whole,
+            scope=scope,
             idle_interval=settings.idle_interval,
             clock=_clock,
             wall_time=_wall_time,
@@ -165,7 +199,6 @@ async def assemble(settings: Settings, *, kube: KubeClient, metrics: Metrics) ->
             ground.roster,
             ground.queue,
             ground.budget,
-            ground.rates,
             brake,
             pulse,
             ground.key,
@@ -175,7 +208,8 @@ async def assemble(settings: Settings, *, kube: KubeClient, metrics: Metrics) ->
             reconciler,
             pauses,
         )
-        stack.enter_context(metrics.showing(Gauges(parts, per_tenant=settings.tenant_metrics)))
+        gauges = Gauges(parts, conducts=scope().conducts, per_tenant=settings.tenant_metrics)
+        stack.enter_context(metrics.showing(gauges))
         yield Operator(
             settings=settings,
             kube=ground.kube,
@@ -200,10 +234,15 @@ async def assemble(settings: Settings, *, kube: KubeClient, metrics: Metrics) ->
             ),
             report=_report(ground, pulse),
             overview=Overview(parts),
+            budget=ground.budget,
+            rates=ground.rates,
+            scope=scope,
         )
 
 
-async def _ground(stack: AsyncExitStack, settings: Settings, kube: KubeClient, metrics: Metrics) -> _Ground:
+async def _ground(
+    stack: AsyncExitStack, settings: Settings, kube: KubeClient, metrics: Metrics, scope: Callable[[], Scope]
+) -> _Ground:
     key = ApiKey(settings.api_key_file, _clock)
     holder = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     rates = Rates(
@@ -241,6 +280,7 @@ async def _ground(stack: AsyncExitStack, settings: Settings, kube: KubeClient, m
         roster=Roster(),
         queue=Queue(dice=random.random, max_delay=settings.retry_max),
         metrics=metrics,
+        scope=scope,
     )
 
 
@@ -275,6 +315,7 @@ def _reconciler(ground: _Ground, *, pauses: Pauses, brake: Brake, rollouts: Roll
         admits=rollouts.admits,
         take_new=ground.roster.take_new,
         version=ground.roster.version,
+        scope=ground.scope,
         pause=pauses.of,
         brake=brake.held,
         clock=_clock,

@@ -18,10 +18,12 @@ from pydantic import ValidationError
 
 from neon_tenants.api import names
 from neon_tenants.api.conditions import ConditionStatus
+from neon_tenants.core.drift import is_held
 from neon_tenants.core.key import Key
 from neon_tenants.core.lane import Lane, lane_of
 from neon_tenants.core.observed import is_pending, is_settled, is_untouched
 from neon_tenants.core.record import Record
+from neon_tenants.core.shard import Scope
 from neon_tenants.fleet.operations import Operations
 from neon_tenants.fleet.rollout import Rollouts
 from neon_tenants.kube.client import Login
@@ -60,8 +62,10 @@ class Triggers:
         memory: Memory,
         rollouts: Rollouts,
         operations: Operations,
+        scope: Callable[[], Scope],
         became_ready: Callable[[Record], None],
     ) -> None:
+        self._scope = scope
         self._operations = operations
         self._queue = queue
         self._roster = roster
@@ -72,6 +76,8 @@ class Triggers:
     def tenant(self, kind: str | None, body: Mapping[str, Any]) -> None:
         """A TenantDatabase was listed, changed or is gone. Our own writes' echoes ask for no pass."""
         metadata = body["metadata"]
+        if not self._scope().sees(metadata["uid"]):
+            return  # another replica's, which no status tells yet
         key = Key(metadata["namespace"], metadata["name"])
         before = self._roster.record(key)
         if before is not None:
@@ -82,7 +88,8 @@ class Triggers:
             return
         wish = self.meet(body)
         if (record := self._roster.record(key)) is not None:
-            if before is not None and before.applied is None and record.ready is ConditionStatus.TRUE:
+            is_new = before is not None and before.applied is None
+            if is_new and record.ready is ConditionStatus.TRUE and self._scope().holds(record.uid):
                 self._became_ready(record)
             self._rollouts.note(record.tier)
         if wish is not None:
@@ -98,14 +105,19 @@ class Triggers:
         except ValidationError:
             # Stored under another version's schema: the pass will fail, back off and say so.
             metadata = body["metadata"]
+            if not self._scope().holds(metadata["uid"]):
+                return None
             return Wish(Key(metadata["namespace"], metadata["name"]), Lane.REPAIR)
         record = Record.of(tenant)
         self._roster.put(record, tenant if is_untouched(tenant) else None)
         if record.applied is not None and record.applied.name == record.tier:
             self._memory.let_in(record.uid, None)  # now the roster knows
         tier = self._roster.tier(record.tier)
+        scope = self._scope()
+        if not scope.works_on(record, tier):
+            return None
         # Who only waits for its tier's rollout is put on the queue by that.
-        if is_settled(tenant, tier, admitted=False):
+        if is_settled(tenant, tier, admitted=False) and not scope.is_misplaced(record):
             return None
         return Wish(record.key, lane_of(tenant, tier), tenant.version)
 
@@ -113,8 +125,17 @@ class Triggers:
         """Asks for the pass."""
         self._queue.add(wish.key, wish.lane, version=wish.version)
 
+    def gained(self) -> None:
+        """Asks for passes over what is not as it should be, as when shards were taken over from another."""
+        for record in self._roster.records():
+            tier = self._roster.tier(record.tier)
+            if not is_held(record, tier) and self._scope().works_on(record, tier):
+                self._queue.add(record.key, Lane.REPAIR)
+
     def operation(self, kind: str | None, body: Mapping[str, Any]) -> None:
         """A FleetOperation was listed, changed or is gone."""
+        if not self._scope().conducts:
+            return
         if kind == "DELETED":
             self._operations.gone(body["metadata"]["name"])
             return
@@ -135,9 +156,11 @@ class Triggers:
             self._roster.drop_tier(name)
         elif not self.meet_tier(body):
             return
-        for key in self._roster.tenants_of(name):
-            if is_new or not self._waits_for_rollout(key):
-                self._queue.add(key, Lane.ROLLOUT)
+        tier, scope = self._roster.tier(name), self._scope()
+        for record in self._roster.records_of(name):
+            waits = is_pending(record.applied, tier)
+            if (is_new or not waits) and scope.works_on(record, tier):
+                self._queue.add(record.key, Lane.ROLLOUT)
 
     def meet_tier(self, body: Mapping[str, Any]) -> bool:
         """Notes a DatabaseTier as it is, and nothing else; whether it is one of a new generation."""
@@ -177,10 +200,6 @@ class Triggers:
     def unlisted_tier(self, name: str) -> None:
         """A tier that was known before a list began does not stand in it."""
         self.tier("DELETED", {"metadata": {"name": name}})
-
-    def _waits_for_rollout(self, key: Key) -> bool:
-        record = self._roster.record(key)
-        return record is not None and is_pending(record.applied, self._roster.tier(record.tier))
 
 
 def path_of(plural: str, namespace: str | None = None) -> str:
@@ -235,13 +254,18 @@ def registry(
     return handlers
 
 
-def settings() -> kopf.OperatorSettings:
-    """Kopf's settings: watch in pages, reconnect for ever, store nothing, post nothing."""
+def settings(selector: str) -> kopf.OperatorSettings:
+    """Kopf's settings: watch in pages, reconnect for ever, store nothing, post nothing.
+
+    `selector` is that of the tenants that are watched, by fields; empty for all.
+    """
     chosen = kopf.OperatorSettings()
     chosen.posting.enabled = False
     chosen.scanning.disabled = True
     chosen.peering.standalone = True
     chosen.watching.chunk_size = CHUNK
+    if selector:
+        chosen.watching.field_selectors[names.GROUP, names.VERSION, names.TENANT_DATABASES] = selector
     chosen.watching.server_timeout = WATCH_TIMEOUT
     chosen.watching.client_timeout = WATCH_TIMEOUT + 10
     chosen.queueing.idle_timeout = 0.1  # a worker that idles holds memory

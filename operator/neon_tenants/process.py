@@ -10,7 +10,8 @@ import signal
 import socket
 import threading
 import time
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -18,12 +19,14 @@ from typing import Final
 from neon_tenants import serve, term
 from neon_tenants.assembly import assemble
 from neon_tenants.core.lease import Terms
+from neon_tenants.core.shard import WHOLE
 from neon_tenants.election import Election
 from neon_tenants.kube.client import KubeClient
 from neon_tenants.kube.leases import Leases
 from neon_tenants.metrics import Metrics
 from neon_tenants.replica import Replica
 from neon_tenants.settings import Settings
+from neon_tenants.shards import Shards
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +41,8 @@ async def run(settings: Settings, *, stop: asyncio.Event) -> None:
         kube = await stack.enter_async_context(
             KubeClient.connect(kubeconfig=settings.kubeconfig, context=settings.kube_context)
         )
-        election = _election(settings, kube) if settings.leader_elect else None
-        metrics, replica = Metrics(), Replica(election)
+        shards = _shards(settings, kube, stop) if settings.leader_elect else None
+        metrics, replica = Metrics(), Replica(shards)
         stack.enter_context(metrics.showing(replica))
         await stack.enter_async_context(
             serve.serving(
@@ -50,10 +53,10 @@ async def run(settings: Settings, *, stop: asyncio.Event) -> None:
             )
         )
         work = _Work(settings, kube, metrics, replica, stop)
-        if election is None:
-            await work.one_term(asyncio.Event())
+        if shards is None:
+            await work.one_term(None)
         else:
-            await _take_part(election, work)
+            await _take_part(shards, work)
     logger.info("The operator has stopped.")
 
 
@@ -65,59 +68,65 @@ class _Work:
     replica: Replica
     stop: asyncio.Event
 
-    async def one_term(self, lost: asyncio.Event) -> None:
-        """Works until the process is to end, or the lead is lost.
+    async def one_term(self, shards: Shards | None) -> None:
+        """Works until the process is to end, or the replica's part ends.
 
         Each term begins with parts of its own, as a process does: what was known when the last one ended
         is old, and the request budget must begin empty, since another may have used it up.
         """
-        end = term.End(self.stop, lost, lambda: _take_signals(self.stop))
-        async with assemble(self.settings, kube=self.kube, metrics=self.metrics) as operator:
-            self.replica.operator = operator
-            try:
-                await term.work(operator, end)
-            finally:
-                self.replica.operator = None
+        scope = (lambda: WHOLE) if shards is None else (lambda: shards.scope)
+        async with assemble(self.settings, kube=self.kube, metrics=self.metrics, scope=scope) as operator:
+            with nullcontext(asyncio.Event()) if shards is None else shards.working(operator) as lost:
+                moved = asyncio.Event() if shards is None else shards.moved
+                end = term.End(self.stop, lost, moved, lambda: _take_signals(self.stop))
+                self.replica.operator = operator
+                try:
+                    await term.work(operator, end)
+                finally:
+                    self.replica.operator = None
         if not lost.is_set():
             self.stop.set()
 
 
-async def _take_part(election: Election, work: _Work) -> None:
-    """Stands by until this replica leads, works as long as it does, and stands by again."""
+async def _take_part(shards: Shards, work: _Work) -> None:
+    """Stands by until this replica has something to work on, works as long as it has, and stands by again."""
     work.replica.installed = await term.until_served(work.kube, work.stop)
-    while await election.acquire(work.stop):
-        await _lead(election, work)
+    async with shards.sharing():
+        while await shards.hold_some():
+            await work.one_term(shards)
 
 
-async def _lead(election: Election, work: _Work) -> None:
-    lost = asyncio.Event()
-    renewing = asyncio.create_task(election.renew())
-    renewing.add_done_callback(lambda _: lost.set())
-    try:
-        await work.one_term(lost)
-    finally:
-        renewing.cancel()
-        await asyncio.wait({renewing})
-        if election.leads:
-            # All work has ended, so the next one need not wait.
-            await election.release()
-    if not renewing.cancelled():
-        renewing.result()
+def _shards(settings: Settings, kube: KubeClient, stop: asyncio.Event) -> Shards:
+    # Begins with the pod's name, and no two processes have it.
+    identity = f"{socket.gethostname()}_{secrets.token_hex(8)}"
+    terms = Terms(
+        duration=settings.leader_elect_lease_duration,
+        deadline=settings.leader_elect_renew_deadline,
+        retry=settings.leader_elect_retry_period,
+    )
 
+    def elect(name: str, eager: Callable[[], bool], notes: Callable[[], Mapping[str, str]]) -> Election:
+        return Election(
+            leases=Leases(kube, namespace=kube.own_namespace(settings.namespace), name=name),
+            identity=identity,
+            terms=terms,
+            clock=time.monotonic,
+            dice=random.random,
+            wall_time=_micro_time,
+            eager=eager,
+            notes=notes,
+        )
 
-def _election(settings: Settings, kube: KubeClient) -> Election:
-    return Election(
-        leases=Leases(kube, namespace=kube.own_namespace(settings.namespace), name=LEASE),
-        # Begins with the pod's name, and no two processes have it.
-        identity=f"{socket.gethostname()}_{secrets.token_hex(8)}",
-        terms=Terms(
-            duration=settings.leader_elect_lease_duration,
-            deadline=settings.leader_elect_renew_deadline,
-            retry=settings.leader_elect_retry_period,
-        ),
+    return Shards(
+        lease=LEASE,
+        count=settings.shards,
+        whole=settings.requests_per_minute,
+        identity=identity,
+        terms=terms,
+        elect=elect,
+        stop=stop,
         clock=time.monotonic,
         dice=random.random,
-        wall_time=_micro_time,
     )
 
 

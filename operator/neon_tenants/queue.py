@@ -60,6 +60,8 @@ class _Entry:
     """Whether another pass was asked for, without a version, while one runs."""
     next_lane: Lane = Lane.SWEEP
     """The most urgent that another pass was asked for in while one runs."""
+    ended: asyncio.Event | None = None
+    """Set when the pass that runs ends, where somebody waits for that."""
 
 
 class Queue:
@@ -118,6 +120,14 @@ class Queue:
         """Whether a pass runs for the key, or could begin now."""
         entry = self._entries.get(key)
         return entry is not None and (entry.running or entry.place is not None)
+
+    async def ended(self, of: Callable[[Key], bool]) -> None:
+        """Waits until the passes have ended that run now for such keys."""
+        running = [entry for key, entry in self._entries.items() if entry.running and of(key)]
+        for entry in running:
+            entry.ended = entry.ended or asyncio.Event()
+        for event in [entry.ended for entry in running if entry.ended is not None]:
+            await event.wait()
 
     def waiting(self) -> dict[Lane, Waiting]:
         """What could be worked on now, by lane."""
@@ -245,6 +255,9 @@ class Queue:
         self._deactivate(key)
         entry = self._entries[key]
         entry.running = False
+        if entry.ended is not None:
+            entry.ended.set()
+            entry.ended = None
         entry.seen = 0 if entry.renewed else max(entry.seen, again.version)
         entry.renewed = False
         if entry.asked or entry.news > entry.seen:

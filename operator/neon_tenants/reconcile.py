@@ -13,7 +13,7 @@ from dataclasses import replace
 from neon_tenants.api import names
 from neon_tenants.api.conditions import Reason
 from neon_tenants.core import event as core_event
-from neon_tenants.core import plan, room
+from neon_tenants.core import plan, room, shard
 from neon_tenants.core import secret as core_secret
 from neon_tenants.core import status as core_status
 from neon_tenants.core.again import Again
@@ -27,6 +27,7 @@ from neon_tenants.core.observed import Lookup, Observed, Tenant, is_pending
 from neon_tenants.core.record import Record
 from neon_tenants.core.room import Claim
 from neon_tenants.core.secret import Absent
+from neon_tenants.core.shard import Scope
 from neon_tenants.core.status import Verdict
 from neon_tenants.core.steps import Leave, Rest, Wait
 from neon_tenants.kube.errors import ConflictError
@@ -60,6 +61,7 @@ class Reconciler:
         admits: Callable[[Tier, Key], bool],
         take_new: Callable[[Key], Tenant | None],
         version: Callable[[Key], int],
+        scope: Callable[[], Scope],
         pause: Callable[[str], Awaitable[str | None]],
         brake: Callable[[Tenant, Tier | None], Awaitable[str | None]],
         clock: Callable[[], float],
@@ -78,6 +80,7 @@ class Reconciler:
         self._admits = admits
         self._take_new = take_new
         self._version = version
+        self._scope = scope
         self._resting: dict[Key, Tenant] = {}
         """Creates that wait for Neon, as our declaration left them; their Secrets were absent."""
         self._pause = pause
@@ -114,7 +117,10 @@ class Reconciler:
             return Again(backoff=True)
 
     async def _observe(self, namespace: str, name: str) -> Observed | None:
-        """What the plan needs at least: the resource, its tier, its Secret, and our memory of it."""
+        """What the plan needs at least: the resource, its tier, its Secret, and our memory of it.
+
+        None where the resource is gone, or another replica's to work on.
+        """
         key = Key(namespace, name)
         resting = self._resting.pop(key, None)
         resumed = resting is not None and resting.version == self._version(key)
@@ -123,6 +129,9 @@ class Reconciler:
             return None
         now = self._clock()
         tier = self._tier(tenant.spec.tier) or await self._tenants.tier(tenant.spec.tier)
+        scope = self._scope()
+        if not scope.conducts and not scope.works_on(Record.of(tenant), tier):
+            return None
         found = None if resumed else await self._secrets.get(namespace, tenant.secret_name)
         seen = decode(tenant.annotations.get(names.INTENT), tenant.uid)
         knowledge = self._memory.of(tenant.uid).about(tenant.status.project_id)
@@ -142,6 +151,7 @@ class Reconciler:
             secret=core_secret.state_of(found, uid=tenant.uid, name=name),
             knowledge=knowledge,
             note=self._memory.note(tenant.uid),
+            shard=shard.told(tenant.uid, scope.count),
             pause=await self._pause(namespace),
             brake=await self._brake(tenant, tier) if tenant.deleting and tenant.has_finalizer else None,
             # Our own POST's answer is as good as a list that begins now, except for a release, and where

@@ -11,19 +11,19 @@ from prometheus_client.registry import Collector
 from neon_tenants import serve
 from neon_tenants.assembly import Operator
 from neon_tenants.core.health import Standby, not_alive, not_ready, not_standing_by
-from neon_tenants.election import Election
 from neon_tenants.fleet.gauges import gauge
 from neon_tenants.fleet.signs import signs_of
 from neon_tenants.metrics import build_info
 from neon_tenants.question import Question, StandbyError
+from neon_tenants.shards import Shards
 
 
 class Replica(Collector):
     """One of perhaps several processes of an operator."""
 
-    def __init__(self, election: Election | None) -> None:
-        """`election` is that in which it is a candidate; None where it works in any case."""
-        self._election = election
+    def __init__(self, shards: Shards | None) -> None:
+        """`shards` are those in which it takes part; None where it works on all in any case."""
+        self._shards = shards
         self.operator: Operator | None = None
         """The parts that work; None while it stands by."""
         self.installed = False
@@ -37,8 +37,8 @@ class Replica(Collector):
         trouble = not_standing_by(
             Standby(
                 installed=self.installed,
-                looked=self._election is not None and self._election.looked,
-                trouble=None if self._election is None else self._election.trouble,
+                looked=self._shards is not None and self._shards.looked,
+                trouble=None if self._shards is None else self._shards.trouble,
             )
         )
         return serve.Health(trouble is None, trouble or f"ok: stands by; leader: {self._leader or 'none'}")
@@ -53,7 +53,7 @@ class Replica(Collector):
 
         def asking(read: Callable[[Operator], serve.Read]) -> serve.Read:
             async def answer(question: Question) -> Any:
-                if self.operator is None:
+                if self.operator is None or not self.operator.scope().conducts:
                     raise StandbyError(self._leader)
                 return await read(self.operator)(question)
 
@@ -68,7 +68,7 @@ class Replica(Collector):
 
     @property
     def _leader(self) -> str:
-        return "" if self._election is None else self._election.leader
+        return "" if self._shards is None else self._shards.first.leader
 
     def collect(self) -> Iterator[Metric]:
         """What every replica shows, at each scrape."""
@@ -78,6 +78,11 @@ class Replica(Collector):
         )
         yield gauge(
             "leader",
-            "1 for the replica that works, 0 for those that stand by.",
-            {(): self.operator is not None},
+            "1 for the replica that works, or conducts those that share the fleet; 0 for the others.",
+            {(): self.operator is not None and self.operator.scope().conducts},
+        )
+        yield gauge(
+            "shards",
+            "Parts of the fleet that the replica works on; 1 for all of it, where it is not split.",
+            {(): 0 if self.operator is None else len(self.operator.scope().held)},
         )

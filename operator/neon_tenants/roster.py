@@ -96,10 +96,6 @@ class Roster:
         """The tenants that ask for a tier, as records."""
         return [self._records[key] for key in self._tenants_of.get(tier, ())]
 
-    def tenants_of(self, tier: str) -> list[Key]:
-        """The tenants that ask for a tier."""
-        return list(self._tenants_of.get(tier, ()))
-
     def claims(self, namespace: str, tier: str) -> list[Record]:
         """The tenants of a namespace that ask for a tier, or still have it while they ask for another."""
         return [self._records[key] for key in self._claims.get((namespace, tier), ())]

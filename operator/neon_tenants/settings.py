@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from neon_tenants.core.lease import LONGEST
+from neon_tenants.core.shard import MOST
 
 ENVIRONMENT_PREFIX = "NEON_TENANTS_"
 
@@ -175,6 +176,14 @@ class Settings(BaseModel):
         description="Seconds between renewals, and between looks at another's Lease, with up to a fifth more "
         "at random.",
     )
+    shards: int = Field(
+        default=1,
+        ge=1,
+        le=MOST,
+        description="Parts into which the fleet is split, so that as many replicas can work at once, each on "
+        "the parts whose Leases it holds. 1: one replica works on all, and the others stand by. All replicas "
+        "get the same number.",
+    )
     deletions_per_window: int = Field(
         default=10,
         ge=0,
@@ -228,6 +237,16 @@ class Settings(BaseModel):
         # time to finish it and to list the project (docs/protocol.md, rules 4 and 5).
         if self.request_timeout > self.intent_lifetime / 4:
             raise ValueError("request_timeout must be at most a quarter of intent_lifetime")
+        return self
+
+    @model_validator(mode="after")
+    def _each_shard_has_a_part(self) -> Self:
+        if self.shards > 1 and not self.leader_elect:
+            raise ValueError("shards need leader_elect: Leases say who works on which")
+        if self.requests_per_minute < 10 * self.shards or self.requests_per_second_per_route < self.shards:
+            raise ValueError(
+                "each shard needs at least 10 of requests_per_minute, and 1 of requests_per_second_per_route"
+            )
         return self
 
     @model_validator(mode="after")

@@ -17,9 +17,13 @@ from neon_tenants import handlers, shortcut
 from neon_tenants.api import names
 from neon_tenants.assembly import Operator
 from neon_tenants.core.key import Key
+from neon_tenants.core.lane import Lane
+from neon_tenants.core.shard import Scope
+from neon_tenants.fleet.brake import REFRESH
 from neon_tenants.fleet.sweep import trickle
 from neon_tenants.kube.client import KubeClient
 from neon_tenants.kube.errors import KubeError
+from neon_tenants.sleep import sleep_unless
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +42,8 @@ class End:
     """The process is asked to end: what runs is finished."""
     lost: asyncio.Event
     """Another may begin: what runs is cut off, as by a crash."""
+    moved: asyncio.Event
+    """Set when the replica works on other shards than before."""
     take_signals: Callable[[], None]
     """Takes the signals back from Kopf, which takes them whenever it starts: all ends by one flag."""
 
@@ -45,16 +51,16 @@ class End:
 async def work(operator: Operator, end: End) -> None:
     """Does the operator's work until it is to end. Raises what a part of it ended with."""
     settings = operator.settings
-    ended = asyncio.Event()
+    ended, anew = asyncio.Event(), asyncio.Event()
     triggers = _triggers(operator)
-    watch = asyncio.create_task(_watch(operator, triggers, ended, end.take_signals))
+    watch = asyncio.create_task(_watch(operator, triggers, ended, anew, end.take_signals))
     causes = [asyncio.create_task(event.wait()) for event in (end.stop, end.lost)]
     try:
         async with (
             operator.queue.working(
                 operator.reconcile, workers=settings.workers, grace=settings.grace, cut=end.lost
             ),
-            _chores(operator, triggers) as chores,
+            _chores(operator, triggers, end.moved, anew) as chores,
         ):
             await asyncio.wait({watch, *chores, *causes}, return_when=asyncio.FIRST_COMPLETED)
             ended.set()
@@ -76,29 +82,36 @@ def _triggers(operator: Operator) -> handlers.Triggers:
         roster=operator.roster,
         memory=operator.memory,
         operations=operator.operations,
+        scope=operator.scope,
         became_ready=lambda record: operator.metrics.became_ready(time.time() - record.created),
         rollouts=operator.rollouts,
     )
 
 
 async def _watch(
-    operator: Operator, triggers: handlers.Triggers, stop: asyncio.Event, take_signals: Callable[[], None]
+    operator: Operator,
+    triggers: handlers.Triggers,
+    stop: asyncio.Event,
+    anew: asyncio.Event,
+    take_signals: Callable[[], None],
 ) -> None:
-    """Lets Kopf watch; starts it again when its watch breaks for good."""
+    """Lets Kopf watch; starts it again when its watch breaks for good, or is to begin anew."""
     namespaces = operator.settings.watch_namespaces
     while not stop.is_set():
+        anew.clear()
+        selector = operator.scope().selector
         listed = await _cluster_is_read(operator, triggers, stop)
         if listed is None:
             return
         started, ended = asyncio.Event(), asyncio.Event()
         operator.pulse.begin()
-        ends = (_handed_on(stop, ended), _handed_on(operator.pulse.deaf, ended))
+        ends = (_handed_on(event, ended) for event in (stop, operator.pulse.deaf, anew))
         beside = [asyncio.create_task(each) for each in (_started(started, take_signals), *ends)]
         try:
             with shortcut.taken(triggers.hands(), listed):
                 tasks = await kopf.spawn_tasks(
                     registry=handlers.registry(triggers, operator.kube.login, operator.pulse),
-                    settings=handlers.settings(),
+                    settings=handlers.settings(selector),
                     standalone=True,
                     clusterwide=not namespaces,
                     namespaces=namespaces,
@@ -109,9 +122,9 @@ async def _watch(
         # Kopf ends with whatever error its watch met: an expired list, a CRD that went away.
         except Exception as error:  # noqa: BLE001
             logger.error("The watch ended and is started again.", extra={"error": type(error).__name__})  # noqa: TRY400
-            await _pause(stop, START_DELAYS[0])
+            await sleep_unless(stop, START_DELAYS[0])
         else:
-            if not operator.pulse.deaf.is_set():
+            if not (operator.pulse.deaf.is_set() or anew.is_set()):
                 return  # a signal, or the stop flag
         finally:
             ended.set()  # Kopf leaves a task behind that waits for it
@@ -195,7 +208,7 @@ async def _until(stop: asyncio.Event, is_ready: Callable[[], Coroutine[Any, Any,
         except KubeError as error:
             logger.warning("The cluster is not ready (waiting).", extra={"why": str(error)})
         delay = next(delays, delay)
-        await _pause(stop, delay)
+        await sleep_unless(stop, delay)
     return False
 
 
@@ -246,11 +259,15 @@ async def _read_tenants(
     """Reads them; the passes that they want."""
     gone = {record.key: record.uid for record in operator.roster.records()}
     wishes: list[handlers.Wish] = []
+    scope = operator.scope()
     for namespace in operator.settings.watch_namespaces or (None,):
         path = handlers.path_of(names.TENANT_DATABASES, namespace)
-        async for page, version in operator.kube.pages("list TenantDatabases", path):
+        query = _query(scope)
+        async for page, version in operator.kube.pages("list TenantDatabases", path, query=query):
             listed[names.TENANT_DATABASES, namespace] = version
             for body in page:
+                if not scope.sees(body["metadata"]["uid"]):
+                    continue
                 gone.pop(Key(body["metadata"]["namespace"], body["metadata"]["name"]), None)
                 if wish := triggers.meet(body):
                     wishes.append(wish)
@@ -260,23 +277,66 @@ async def _read_tenants(
     return wishes
 
 
+def _query(scope: Scope) -> dict[str, str]:
+    """Of lists of tenants."""
+    return {"fieldSelector": scope.selector} if scope.selector else {}
+
+
 @asynccontextmanager
-async def _chores(operator: Operator, triggers: handlers.Triggers) -> AsyncIterator[set[asyncio.Task[None]]]:
-    tasks = {
-        asyncio.create_task(_resync(operator, triggers)),
-        asyncio.create_task(_watch_key(operator)),
-        asyncio.create_task(_watch_history(operator)),
-        asyncio.create_task(operator.rollouts.run()),
-        asyncio.create_task(operator.sweep.run(operator.settings.sweep_interval, random.random)),
-        asyncio.create_task(trickle(operator.roster, operator.queue, operator.settings.resync_interval)),
-        asyncio.create_task(operator.operations.run()),
-    }
+async def _chores(
+    operator: Operator, triggers: handlers.Triggers, moved: asyncio.Event, anew: asyncio.Event
+) -> AsyncIterator[set[asyncio.Task[None]]]:
+    settings, scope = operator.settings, operator.scope()
+    chores = [
+        _resync(operator, triggers),
+        _watch_key(operator),
+        _watch_history(operator),
+        operator.rollouts.run(),
+    ]
+    if scope.is_split:
+        chores += [_follow_shards(operator, triggers, moved, anew), _hear_others(operator)]
+    if scope.conducts:
+        chores += [
+            operator.sweep.run(settings.sweep_interval, random.random),
+            trickle(operator.roster, operator.queue, settings.resync_interval),
+            operator.operations.run(),
+        ]
+    tasks = {asyncio.create_task(chore) for chore in chores}
     try:
         yield tasks
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _follow_shards(
+    operator: Operator, triggers: handlers.Triggers, moved: asyncio.Event, anew: asyncio.Event
+) -> None:
+    """Lets the watch follow the shards that are held. Who conducts watches all, and only looks through it."""
+    while True:
+        await moved.wait()
+        moved.clear()
+        if operator.scope().conducts:
+            triggers.gained()
+        else:
+            anew.set()
+
+
+async def _hear_others(operator: Operator) -> None:
+    """Reads again and again what others have stored: deletions that they counted, what a person confirmed."""
+    while True:
+        await asyncio.sleep(REFRESH)
+        was_blocked = operator.pauses.report_only is not None
+        try:
+            await operator.brake.load()
+            await operator.pauses.meet()
+        except KubeError as error:
+            logger.info("What others have stored was not read.", extra={"why": str(error)})
+            continue
+        if was_blocked and operator.pauses.report_only is None:
+            for key in operator.roster.all_keys():
+                operator.queue.add(key, Lane.SWEEP)
 
 
 async def _resync(operator: Operator, triggers: handlers.Triggers) -> None:
@@ -292,7 +352,8 @@ async def _resync(operator: Operator, triggers: handlers.Triggers) -> None:
         try:
             for path in sorted(handlers.streams(operator.settings.watch_namespaces)):
                 kind = path.rpartition("/")[2]
-                async for body in operator.kube.items(f"list {kind}", path):
+                query = _query(operator.scope()) if kind == names.TENANT_DATABASES else {}
+                async for body in operator.kube.items(f"list {kind}", path, query=query):
                     triggers.listed(kind, body)
                     if kind == names.DATABASE_TIERS:
                         tiers.discard(body["metadata"]["name"])
@@ -342,11 +403,3 @@ async def _watch_history(operator: Operator) -> None:
                 )
                 operator.pulse.deaf.set()
                 break
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return

@@ -11,9 +11,12 @@ import yaml
 from pydantic.alias_generators import to_camel
 
 import charts
+import lease
 from generators import schemas
 from neon_sandbox import installation
 from neon_sandbox.controlplane import ControlPlane
+from neon_tenants.core import shard
+from neon_tenants.process import LEASE
 from neon_tenants.settings import ENVIRONMENT_PREFIX, Settings
 
 EVERYTHING: dict[str, Any] = {
@@ -165,6 +168,19 @@ async def test_without_an_election_the_old_pod_ends_first() -> None:
     }
     assert "configmaps" in resources
     assert "leases" not in resources
+
+
+async def test_each_shard_has_a_lease_that_the_operator_may_renew() -> None:
+    documents = await charts.rendered(charts.OPERATOR, values(settings={"shards": 3}))
+    names = [
+        rule["resourceNames"]
+        for document in documents
+        if document["kind"] == "Role"
+        for rule in document["rules"]
+        if rule["resources"] == ["leases"] and "update" in rule["verbs"]
+    ]
+    assert names == [[lease.of_shard(number, 3) for number in range(3)]]
+    assert names[0][1:] == [f"{LEASE}-{shard.name(number, 3)}" for number in (1, 2)]
 
 
 @pytest.mark.parametrize("changes", [{}, EVERYTHING], ids=["as little as possible", "everything"])

@@ -186,7 +186,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
         "column Tier: is shown only with -o wide",
     ),
     "a selectable field gone": (
-        lambda d: version_of(d).pop("selectableFields"),
+        lambda d: version_of(d)["selectableFields"].pop(0),
         "selectable field .spec.tier: is gone",
     ),
     "no status of its own": (lambda d: version_of(d).pop("subresources"), "subresource status: is gone"),

@@ -17,6 +17,7 @@ from neon_tenants.api.tenant_database import Meter, Usage
 from neon_tenants.core.again import Again
 from neon_tenants.core.lane import Lane
 from neon_tenants.core.record import Record, packed
+from neon_tenants.core.shard import WHOLE
 from neon_tenants.kube.client import KubeClient
 from neon_tenants.metrics import PREFIX, Metrics
 from neon_tenants.replica import Replica
@@ -45,7 +46,7 @@ async def families(folder: Path) -> dict[str, tuple[str, str, list[Sample]]]:
     metrics = Metrics()
     async with (
         KubeClient.connect(kubeconfig=kubeconfig) as kube,
-        assembly.assemble(settings, kube=kube, metrics=metrics) as operator,
+        assembly.assemble(settings, kube=kube, metrics=metrics, scope=lambda: WHOLE) as operator,
     ):
         operator.roster.put_tier(a.tier())
         usage = Usage(compute_time=Meter(used=5, limit=10, percent=50))

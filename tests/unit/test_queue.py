@@ -422,3 +422,21 @@ async def test_the_queue_tells_what_waits_and_what_backs_off() -> None:
         passes.gate.set()
         await passes.until(4)
     assert q.moved_ago >= 0
+
+
+async def test_who_waits_for_passes_waits_for_those_that_run_now_and_for_no_other() -> None:
+    waited, passes = queue(), Passes()
+    passes.gate.clear()
+    async with working(waited, passes, workers=2):
+        await waited.ended(lambda _: True)
+        waited.add(key("ours"), Lane.CREATE)
+        waited.add(key("other"), Lane.CREATE)
+        await passes.until(2)
+        await waited.ended(lambda found: found == key("nobody"))
+        both = [asyncio.create_task(waited.ended(lambda found: found == key("ours"))) for _ in range(2)]
+        await asyncio.sleep(0)
+        assert not any(task.done() for task in both)
+        waited.add(key("ours"), Lane.CREATE)  # another pass follows, for which nobody waits
+        passes.gate.set()
+        await asyncio.gather(*both)
+        assert passes.order.count(key("ours")) >= 1

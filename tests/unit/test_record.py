@@ -90,12 +90,12 @@ def test_the_roster_knows_who_asks_for_a_tier() -> None:
     second = replace(first, key=Key(first.key.namespace, "second"))
     roster.put(first)
     roster.put(second)
-    assert sorted(roster.tenants_of(first.tier)) == sorted([first.key, second.key])
+    assert sorted([record.key for record in roster.records_of(first.tier)]) == sorted([first.key, second.key])
     roster.put(replace(first, tier="other"))
-    assert roster.tenants_of(first.tier) == [second.key]
-    assert roster.tenants_of("other") == [first.key]
+    assert [record.key for record in roster.records_of(first.tier)] == [second.key]
+    assert [record.key for record in roster.records_of("other")] == [first.key]
     roster.drop(first.key)
-    assert roster.tenants_of("other") == []
+    assert [record.key for record in roster.records_of("other")] == []
     assert [record.key for record in roster.records()] == [second.key]
     assert roster.record(first.key) is None
     assert len(roster) == 1

@@ -307,3 +307,56 @@ def test_a_word_that_was_heard_before_does_not_let_it_go_on_again(said: str) -> 
 def test_it_goes_on_where_it_stopped(reason: str, phase: RolloutPhase) -> None:
     after = rollout.let_go(status(PAUSED, paused_reason=reason), 3)
     assert (after.phase, after.paused_reason, after.confirmed, after.forgiven) == (phase, None, 2, 3)
+
+
+def told(phase: RolloutPhase, generation: int = 2, reason: str | None = None) -> Tier:
+    found = tier()
+    status = RolloutStatus(
+        generation=generation,
+        phase=phase,
+        paused_reason=reason,
+        started=STARTED,
+        updated=1,
+        total=9,
+        failed=0,
+    )
+    return Tier("free", 2, found.spec, status=DatabaseTierStatus(rollout=status))
+
+
+PART = [
+    record("t0"),
+    record("t1", generation=2, waiting=["maxCU"]),
+    record("t2", **FAILED),
+    record("t3", sick_since=BEFORE),
+]
+ALL = {Key("tenants", f"t{number}") for number in range(4)}
+FOLLOWED: dict[str, tuple[Tier, set[Key]]] = {
+    "nothing is told": (tier(), set()),
+    "another generation is told": (told(RolloutPhase.ROLLING, generation=1), set()),
+    "Done": (told(RolloutPhase.DONE), ALL),
+    "Rolling": (told(RolloutPhase.ROLLING), ALL),
+    "Canary": (told(RolloutPhase.CANARY), set()),
+    "Paused, to be confirmed": (told(RolloutPhase.PAUSED, reason="ConfirmationNeeded"), set()),
+    "Paused, nobody knows why": (told(RolloutPhase.PAUSED), set()),
+    "Paused for canaries": (told(RolloutPhase.PAUSED, reason="CanaryFailed"), {Key("tenants", "t2")}),
+    "Paused for failures": (told(RolloutPhase.PAUSED, reason="TooManyFailures"), {Key("tenants", "t2")}),
+}
+
+
+@pytest.mark.parametrize(("found", "admitted"), FOLLOWED.values(), ids=FOLLOWED.keys())
+def test_a_part_of_the_fleet_follows_what_is_told(found: Tier, admitted: set[Key]) -> None:
+    decision = rollout.followed(found, Census.of(found, PART, STARTED))
+    assert {key for key in ALL if decision.admits(key)} == admitted
+    open_ = admitted == ALL
+    assert decision.to_do == ((Key("tenants", "t0"), Key("tenants", "t3")) if open_ else ())
+    assert decision.waiting == ()
+    assert decision.is_blind is False
+    assert decision.everyone is open_
+
+
+def test_a_part_that_follows_keeps_what_is_told() -> None:
+    census = Census.of(told(RolloutPhase.ROLLING), PART, STARTED)
+    for phase in (RolloutPhase.ROLLING, RolloutPhase.DONE):
+        found = told(phase)
+        assert rollout.followed(found, census).status == found.status.rollout
+    assert rollout.followed(tier(), census).status == rollout.begun(tier(), "")

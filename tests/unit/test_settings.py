@@ -29,6 +29,11 @@ BAD: dict[str, dict[str, object]] = {
     "a leader that stops too late": {"leader_elect_renew_deadline": "10"},
     "a leader that cannot try twice": {"leader_elect_retry_period": "6"},
     "a Lease that nobody honors": {"leader_elect_lease_duration": "301"},
+    "shards without Leases": {"shards": 2, "leader_elect": False},
+    "no shard at all": {"shards": 0},
+    "more shards than anybody looks at": {"shards": 33},
+    "shards with next to no requests": {"shards": 4, "requests_per_minute": 39},
+    "shards without a request a second": {"shards": 4, "requests_per_second_per_route": 3},
     "a namespace pattern": {"watch_namespaces": ("team-*",)},
     "an unknown setting": {"api_key": "napi_x"},
 }
@@ -39,6 +44,11 @@ BAD: dict[str, dict[str, object]] = {
 def test_bad_settings_are_refused(changes: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Settings.model_validate({**GOOD, **changes})
+
+
+def test_shards_may_have_as_little_as_this() -> None:
+    least = {"shards": 4, "requests_per_minute": 40, "requests_per_second_per_route": 4}
+    assert Settings.model_validate({**GOOD, **least}).shards == 4
 
 
 def test_loopback_may_speak_http() -> None:

@@ -65,7 +65,7 @@ def _become(question: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    settings()  # what Kopf imports late
+    settings("")  # what Kopf imports late
     gc.collect()
     gc.freeze()  # shared with the forks, and no garbage of theirs
     serve(socket.socket(fileno=int(sys.argv[1])))

@@ -52,7 +52,7 @@ def tenant_database() -> dict[str, Any]:
                 priority=1,
             ),
         ],
-        selectable=[".spec.tier"],
+        selectable=[".spec.tier", ".status.shard"],
         status=True,
     )
 

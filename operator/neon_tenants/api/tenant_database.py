@@ -290,6 +290,12 @@ class TenantDatabaseStatus(Model):
         max_length=1024,
         description="The value of the annotation neontenants.io/reconcile-requested-at last answered.",
     )
+    shard: str | None = Field(
+        default=None,
+        max_length=16,
+        description="Internal: the part of the fleet that the resource is in, where replicas share it. It "
+        "follows from the uid.",
+    )
     resolved_intent: str | None = Field(
         default=None,
         max_length=64,

@@ -164,6 +164,8 @@ class Observed:
     connection: Connection | None = field(default=None, repr=False)
     admitted: bool = True
     """Whether the tier, as it is now, may be applied; false until a rollout reaches the tenant."""
+    shard: str | None = None
+    """What the status is to tell of the tenant's shard; None where the fleet is not split."""
     secret_refused: bool = False
     """Whether this pass was forbidden to create the Secret, as in a namespace that is being deleted."""
     let_go: frozenset[str] = frozenset()

@@ -59,6 +59,8 @@ class Record:
     """None where its status tells of no usage."""
     conditions: frozenset[str]
     """Types of the conditions that are True."""
+    shard: str | None = None
+    """As its status tells it; nobody but its uid says which it is."""
 
     @property
     def usage(self) -> Usage | None:
@@ -99,6 +101,7 @@ class Record:
             stalled=ConditionType.STALLED in true,
             meters=None if status.usage is None else packed(status.usage),
             conditions=true,
+            shard=None if status.shard is None else intern(status.shard),
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from math import ceil
 from typing import Final, Self
@@ -226,6 +226,25 @@ def decide(tier: Tier, census: Census, status: RolloutStatus, *, harmed: int | N
     if status.failed > most or status.paused_reason == Reason.TOO_MANY_FAILURES:
         return _paused(status, Reason.TOO_MANY_FAILURES, census)
     return _open(status, RolloutPhase.ROLLING if left else RolloutPhase.DONE, census)
+
+
+def followed(tier: Tier, census: Census) -> Decision:
+    """Whom a rollout may reach now of a part of the tenants, by what the tier's status tells of all of them.
+
+    | told | admitted |
+    |---|---|
+    | nothing of this generation yet | nobody |
+    | Done, Rolling | everyone |
+    | Canary | nobody: who conducts works on the canaries |
+    | Paused ConfirmationNeeded | nobody |
+    | Paused for failures | the failed ones |
+    """
+    told = tier.status.rollout
+    if told is None or told.generation != tier.generation or told.phase is RolloutPhase.CANARY:
+        return Decision(begun(tier, ""), everyone=False)
+    if told.phase is not RolloutPhase.PAUSED:
+        return replace(_open(told, told.phase, census), waiting=())
+    return _paused(told, Reason(told.paused_reason or Reason.CONFIRMATION_NEEDED), census)
 
 
 def _in_phase(status: RolloutStatus, phase: RolloutPhase, reason: Reason | None = None) -> RolloutStatus:

@@ -87,6 +87,7 @@ def updated(observed: Observed, verdict: Verdict, wall_time: str) -> TenantDatab
             wall_time,
         ),
         "observed_generation": old.observed_generation if paused else tenant.generation,
+        "shard": observed.shard,
     }
     if not paused and not verdict.working:
         changes["last_handled_reconcile_at"] = tenant.requested_at

@@ -24,7 +24,6 @@ from neon_tenants.fleet.usage import UsageReader
 from neon_tenants.metrics import PREFIX
 from neon_tenants.neon.budget import Budget
 from neon_tenants.neon.key import ApiKey
-from neon_tenants.neon.limits import Rates
 from neon_tenants.pulse import Pulse
 from neon_tenants.queue import Queue
 from neon_tenants.reconcile import Reconciler
@@ -46,7 +45,6 @@ class Parts:
     roster: Roster
     queue: Queue
     budget: Budget
-    rates: Rates
     brake: Brake
     pulse: Pulse
     key: ApiKey
@@ -58,21 +56,18 @@ class Parts:
 
 
 class Gauges(Collector):
-    """All gauges."""
+    """All gauges; of a replica that does not conduct, those of its own work alone: others count the fleet."""
 
-    def __init__(self, parts: Parts, *, per_tenant: bool) -> None:
+    def __init__(self, parts: Parts, *, conducts: bool, per_tenant: bool) -> None:
         self._parts = parts
+        self._conducts = conducts
         self._per_tenant = per_tenant
 
     def collect(self) -> Iterator[Metric]:
         """Asked at each scrape."""
         parts = self._parts
-        yield from _tenants(parts.roster)
         yield from _queue(parts.queue)
-        yield from _budget(parts.budget, parts.rates)
-        yield from _brake(parts.brake)
-        yield from _standing_still(parts)
-        yield from _sweep(parts)
+        yield from _budget(parts.budget)
         yield gauge(
             "watch_age_seconds",
             "Since the API server last answered the watch that was answered "
@@ -84,6 +79,12 @@ class Gauges(Collector):
             "1 while the API key is missing, or Neon rejected it when it was last sent.",
             {(): not parts.key.usable},
         )
+        if not self._conducts:
+            return
+        yield from _tenants(parts.roster)
+        yield from _brake(parts.brake)
+        yield from _standing_still(parts)
+        yield from _sweep(parts)
         if self._per_tenant:
             yield from _usage(parts.roster.records())
 
@@ -119,7 +120,8 @@ def _queue(queue: Queue) -> Iterator[Metric]:
     )
 
 
-def _budget(budget: Budget, rates: Rates) -> Iterator[Metric]:
+def _budget(budget: Budget) -> Iterator[Metric]:
+    rates = budget.rates
     waiting = {(lane.label,): found for lane, found in budget.waiting().items()}
     yield gauge(
         "budget_limit",

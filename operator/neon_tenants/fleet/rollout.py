@@ -21,6 +21,7 @@ from neon_tenants.core.key import Key
 from neon_tenants.core.lane import Lane
 from neon_tenants.core.observed import is_pending
 from neon_tenants.core.rollout import Census, Decision, Standing
+from neon_tenants.core.shard import Scope
 from neon_tenants.kube.errors import KubeError
 from neon_tenants.kube.events import Events, Regarding
 from neon_tenants.kube.tiers import Tiers
@@ -68,7 +69,7 @@ class _Course:
 
 
 class Rollouts:
-    """The rollouts of all tiers that have tenants here."""
+    """The rollouts of all tiers that have tenants here. Who does not conduct follows what is told of them."""
 
     def __init__(
         self,
@@ -78,6 +79,7 @@ class Rollouts:
         tiers: Tiers,
         events: Events,
         projects: Callable[[], Awaitable[Listing]],
+        scope: Callable[[], Scope],
         idle_interval: float,
         clock: Callable[[], float],
         wall_time: Callable[[], str],
@@ -87,6 +89,7 @@ class Rollouts:
         self._tiers = tiers
         self._events = events
         self._projects = projects
+        self._scope = scope
         self._idle_interval = idle_interval
         self._clock = clock
         self._wall_time = wall_time
@@ -171,6 +174,12 @@ class Rollouts:
         course = self._courses.get(name)
         if course is None or course.generation != tier.generation:
             course = self._courses[name] = _Course(tier.generation)
+        if not self._scope().conducts:
+            status = rollout.begun(tier, self._wall_time())
+            census = Census.of(tier, records, status.started)
+            course.decision = rollout.followed(tier, census)
+            self._feed(course, census)
+            return
         status = rollout.heard(rollout.begun(tier, self._wall_time()), tier)
         census = Census.of(tier, records, status.started)
         harmed = None if course.harms is None else course.harms[EITHER]
@@ -192,11 +201,16 @@ class Rollouts:
         for key in course.decision.to_do:
             if on_the_way >= PORTION:
                 break
-            if key not in course.fed:
+            if key not in course.fed and self._feeds(key, course.decision):
                 course.fed.add(key)
                 self._queue.add(key, Lane.ROLLOUT)
                 on_the_way += 1
         self._look_at_the_idle(course)
+
+    def _feeds(self, key: Key, decision: Decision) -> bool:
+        """Canaries are for who conducts: it alone knows when they are over. Then each feeds its own."""
+        record = self._roster.record(key)
+        return not decision.everyone or (record is not None and self._scope().holds(record.uid))
 
     def _look_at_the_idle(self, course: _Course) -> None:
         """Asks for a look at computes that wait to be idle: those first that wait longest for one."""

@@ -1,0 +1,152 @@
+"""Portions: how the request budget of one organization is divided among shards, and never exceeded in sum.
+
+Who conducts writes the portions, and each holder of a shard says which writing it keeps to. Only when all
+keep to the latest is another written. So while one is on its way, each keeps to the old or to the new; and
+what one is to give up goes to another only with the writing after that.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Self
+
+LEAST: Final = 0.1
+"""Of an even portion: what a shard has that needs nothing, so that its next request is not held up."""
+CHANGE: Final = 0.05
+"""Of the whole: smaller differences are not worth that part of the budget stands still while it moves."""
+FREE: Final = -1
+"""What a shard keeps to that nobody holds: it sends nothing, so it holds nothing up."""
+_FORM: Final = re.compile(r"(\d{1,18}):(\d{1,9}(?:,\d{1,9})*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Portions:
+    """Requests a minute, by the number of the shard."""
+
+    writing: int
+    """Each is one more than the one before."""
+    of: tuple[int, ...]
+
+    @classmethod
+    def even(cls, whole: int, count: int) -> Self:
+        """Where nobody has written any yet."""
+        return cls(0, (whole // count,) * count)
+
+    @classmethod
+    def decode(cls, text: str, *, whole: int, count: int) -> Self:
+        """As they are written. What is no division of this whole into so many is taken for an even one."""
+        if (found := _FORM.fullmatch(text)) is None:
+            return cls.even(whole, count)
+        portions = tuple(int(portion) for portion in found[2].split(","))
+        if len(portions) != count or sum(portions) > whole or min(portions) < 1:
+            return cls.even(whole, count)
+        return cls(int(found[1]), portions)
+
+    def encode(self) -> str:
+        """As they are written."""
+        return f"{self.writing}:{','.join(map(str, self.of))}"
+
+
+def divided(whole: int, before: Portions, needs: Sequence[float]) -> Portions:
+    """The next portions, where all keep to the ones before. `needs` are requests a minute.
+
+    Each shard is to have the least, and a part of the rest as large as its part of the need.
+
+    | it is to have | it gets |
+    |---|---|
+    | no more than before | that |
+    | more, and enough is left over | that |
+    | more, and not enough is left over | its part of that; the rest when others have given up theirs |
+
+    All stays as it is where it is nearly so.
+    """
+    pairs = tuple(zip(_wished(whole, needs), before.of, strict=True))
+    if max(abs(wish - old) for wish, old in pairs) < CHANGE * whole:
+        return before
+    left = whole - sum(before.of)
+    lack = sum(max(wish - old, 0) for wish, old in pairs)
+    part = min(1.0, left / max(lack, 1))
+    of = (min(wish, old) + int(max(wish - old, 0) * part) for wish, old in pairs)
+    return Portions(before.writing + 1, tuple(of))
+
+
+def _wished(whole: int, needs: Sequence[float]) -> tuple[int, ...]:
+    every = sum(needs)
+    if every <= 0:
+        return Portions.even(whole, len(needs)).of
+    least = max(int(LEAST * whole / len(needs)), 1)
+    rest = whole - least * len(needs)
+    return tuple(least + int(rest * need / every) for need in needs)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The portion that a holder keeps to."""
+
+    now: int = 0
+    told: int = 0
+    """What was written at the last look. More than before counts only from the next look on: by then, who had
+    it has sent its last request more than a second ago."""
+
+    def looked(self, told: int) -> Kept:
+        """After another look."""
+        return Kept(min(self.told, told), told)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What is seen of a shard's holder."""
+
+    need: float
+    """Requests a minute that it would send, if it might."""
+    keeps_to: int | None
+    """The writing of portions; None where it does not say."""
+    seen_at: float
+    """When the look at its Lease began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """What who conducts wants to be written, and since when it knows what is."""
+
+    whole: int
+    wanted: Portions | None = None
+    """None where it leaves what is written as it is."""
+    written: int | None = None
+    """The latest writing that it saw, at the time `since`."""
+    since: float = 0.0
+
+    def next(self, told: Portions, claims: Sequence[Claim], now: float) -> Division:
+        """After a look at all Leases, of which the first tells these portions.
+
+        | what is told | the others | next |
+        |---|---|---|
+        | another writing than before | any | it is noted, and the others are waited for |
+        | the same | one was seen before that, or keeps to another writing, or does not say | wait |
+        | the same | all keep to it, or are nobody's | divided anew |
+        """
+        if told.writing != self.written:
+            return replace(self, written=told.writing, since=now)
+        for claim in claims:
+            if claim.seen_at <= self.since or claim.keeps_to not in (told.writing, FREE):
+                return self
+        needs = [0.0 if claim.keeps_to == FREE else claim.need for claim in claims]
+        new = divided(self.whole, told, needs)
+        return self if new == told else replace(self, wanted=new)
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """How many requests a minute a replica would send: what it sent lately, and what waits."""
+
+    at: float
+    granted: int = 0
+    per_minute: float = 0.0
+
+    def measured(self, granted: int, waiting: int, now: float) -> Demand:
+        """After another look; the first one, at the time of the start, tells nothing of what was sent."""
+        if now <= self.at:
+            return self
+        return Demand(now, granted, waiting + (granted - self.granted) * 60 / (now - self.at))

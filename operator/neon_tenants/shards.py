@@ -1,0 +1,366 @@
+"""The shards of one replica: whose Leases it takes, keeps, asks for and gives up, and its part of the budget.
+
+Without a split there is one shard, the whole fleet, and its Lease elects the replica that works.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from typing import Any, Final, Protocol
+
+from neon_tenants.core import balance, shard
+from neon_tenants.core.balance import Seat
+from neon_tenants.core.lease import Terms
+from neon_tenants.core.portion import FREE, Claim, Demand, Division, Kept, Portions
+from neon_tenants.core.shard import Scope
+from neon_tenants.election import Election
+from neon_tenants.kube.errors import KubeError
+
+logger = logging.getLogger(__name__)
+
+# Notes on Leases, which become annotations.
+WANTED: Final = "wanted-by"
+"""On another's: the replica that asks for it."""
+NEED: Final = "need"
+"""Requests a minute that the shard's holder would send, if it might."""
+KEEPS_TO: Final = "keeps-to"
+"""The writing of portions that the shard's holder keeps to."""
+SPLIT: Final = "split"
+"""On the first: how its holder splits the fleet, and who that is."""
+PORTIONS: Final = "portions"
+"""On the first: requests a minute, by shard."""
+
+JITTER: Final = 0.2
+"""Of the time between two looks: replicas that began together do not stay together."""
+
+Elect = Callable[[str, Callable[[], bool], Callable[[], Mapping[str, str]]], Election]
+"""Makes the election of a Lease by its name, whether it is wanted, and the notes that its holder writes."""
+
+
+class Work(Protocol):
+    """What a replica does for its shards while it has some."""
+
+    @property
+    def granted(self) -> int:
+        """Requests that were let go to Neon so far."""
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait to be let go."""
+
+    def keep_to(self, per_minute: int) -> None:
+        """From now on no more than so many requests a minute."""
+
+    async def let_go(self, number: int) -> None:
+        """Waits for what is under way in a shard that is not this replica's any more."""
+
+
+class Shards:
+    """Those that this replica holds."""
+
+    def __init__(
+        self,
+        *,
+        lease: str,
+        count: int,
+        whole: int,
+        identity: str,
+        terms: Terms,
+        elect: Elect,
+        stop: asyncio.Event,
+        clock: Callable[[], float],
+        dice: Callable[[], float],
+    ) -> None:
+        """`lease` is the name of the first Lease, and `whole` the requests a minute of all shards together.
+
+        When `stop` is set it takes nothing more.
+        """
+        self._count = count
+        self._whole = whole
+        self._identity = identity
+        self._terms = terms
+        self._stop = stop
+        self._clock = clock
+        self._dice = dice
+        self._takes = frozenset({0})
+        self._elections = [
+            elect(
+                _lease_of(lease, number, count),
+                partial(self._is_wanted, number),
+                partial(self._notes, number),
+            )
+            for number in range(count)
+        ]
+        self._given = [asyncio.Event() for _ in range(count)]
+        self._end = asyncio.Event()
+        self._gained: dict[int, float] = {}
+        """When each shard that is held was gained."""
+        self._kept: dict[int, Kept] = {}
+        self._keeps_to: dict[int, int] = {}
+        """The writing of portions, of the shards that are held."""
+        self._agreed_at: float | None = None
+        self._division = Division(whole)
+        self._demand = Demand(clock())
+        self._work: Work | None = None
+        self._lost = asyncio.Event()
+        self._began = False
+        """Whether it conducted when its work began."""
+        self._has_some = asyncio.Event()
+        self._tasks: frozenset[asyncio.Task[None]] = frozenset()
+        self.moved = asyncio.Event()
+        """Set when the replica holds others than before. Whoever waits for it clears it."""
+
+    @property
+    def scope(self) -> Scope:
+        """What this replica works on."""
+        return Scope(self._count, frozenset(self._gained))
+
+    @property
+    def first(self) -> Election:
+        """The election of who conducts, or of who works alone."""
+        return self._elections[0]
+
+    @property
+    def looked(self) -> bool:
+        """Whether all Leases were seen."""
+        return all(election.looked for election in self._elections)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the last look at one of the Leases told nothing."""
+        return next((election.trouble for election in self._elections if election.trouble), None)
+
+    @property
+    def per_minute(self) -> int:
+        """This replica's part of the budget."""
+        if self._count == 1:
+            return self._whole
+        return max(sum(kept.now for kept in self._kept.values()), 1)
+
+    @asynccontextmanager
+    async def sharing(self) -> AsyncIterator[None]:
+        """Takes part until the block ends, and gives all up then."""
+        sitting = {asyncio.create_task(self._sit(number)) for number in range(self._count)}
+        looking = {asyncio.create_task(self._look_again_and_again())} if self._count > 1 else set()
+        self._tasks = frozenset(sitting | looking)
+        for task in self._tasks:
+            task.add_done_callback(self._note_end)
+        try:
+            yield
+        finally:
+            self._end.set()
+            for task in looking:
+                task.cancel()
+            await asyncio.wait(self._tasks)
+            for task in self._tasks:
+                if not task.cancelled():
+                    task.result()
+
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self._lost.set()
+
+    async def hold_some(self) -> bool:
+        """Waits until this replica has something to work on; false when asked to stop."""
+        waits = {asyncio.create_task(event.wait()) for event in (self._has_some, self._stop)}
+        done, _ = await asyncio.wait(waits | self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        for task in done & self._tasks:
+            task.result()  # it ends early only by an error, which ends the process
+        return not self._stop.is_set()
+
+    @contextmanager
+    def working(self, work: Work) -> Iterator[asyncio.Event]:
+        """While the block runs, `work` is done for the shards. The event is set when it is to end at once:
+        nothing is held any more, or this replica begins or ceases to conduct.
+        """
+        self._work, self._lost, self._began = work, asyncio.Event(), self.scope.conducts
+        self._demand = Demand(self._clock(), work.granted)
+        work.keep_to(self.per_minute)
+        self._note_loss()
+        try:
+            yield self._lost
+        finally:
+            self._work = None
+
+    # --- one shard ------------------------------------------------------------------------------
+
+    def _is_wanted(self, number: int) -> bool:
+        return number in self._takes and not self._stop.is_set()
+
+    async def _sit(self, number: int) -> None:
+        """Takes the shard, keeps it, and gives it up, again and again."""
+        election = self._elections[number]
+        while await election.acquire(self._end):
+            self._given[number].clear()
+            renewing = asyncio.create_task(election.renew())
+            try:
+                self._gain(number)
+                await _first_of(renewing, self._given[number].wait(), self._end.wait())
+                self._lose(number)
+                if self._work is not None:
+                    # Whoever takes it finds nothing half done.
+                    await _first_of(renewing, self._work.let_go(number))
+            finally:
+                self._lose(number)
+                renewing.cancel()
+                await asyncio.wait({renewing})
+                if election.leads:
+                    await election.release(dict.fromkeys((NEED, KEEPS_TO, WANTED), ""))
+            if not renewing.cancelled():
+                renewing.result()
+
+    def _gain(self, number: int) -> None:
+        self._gained[number] = self._clock()
+        self._kept[number] = Kept()
+        self._note_move()
+
+    def _lose(self, number: int) -> None:
+        if self._gained.pop(number, None) is not None:
+            del self._kept[number]
+            self._keeps_to.pop(number, None)
+            if number == 0:
+                self._division = Division(self._whole)
+            self._note_move()
+
+    def _note_move(self) -> None:
+        if self._count > 1:
+            logger.info("The shards have moved.", extra={"held": sorted(self._gained), "of": self._count})
+        if self._gained:
+            self._has_some.set()
+        else:
+            self._has_some.clear()
+        self.moved.set()
+        self._note_loss()
+        if self._work is not None:
+            self._work.keep_to(self.per_minute)
+
+    def _note_loss(self) -> None:
+        if not self._gained or self.scope.conducts is not self._began:
+            self._lost.set()
+
+    # --- all shards -----------------------------------------------------------------------------
+
+    async def _look_again_and_again(self) -> None:
+        while True:
+            await self._look()
+            await asyncio.sleep(self._terms.retry * (1.0 + JITTER * self._dice()))
+
+    async def _look(self) -> None:
+        """Decides what to take, to ask for and to give up, and which part of the budget to keep to."""
+        now = self._clock()
+        agreed = self._agrees(now)
+        if self._work is not None:
+            self._demand = self._demand.measured(self._work.granted, self._work.waiting, now)
+        self._keep_to_portions()
+        if self.scope.conducts:
+            self._divide(now)
+        seats = [Seat(election.holder, _note(election, WANTED)) for election in self._elections]
+        intent = balance.intent(self._identity, seats, agreed=agreed)
+        self._takes = intent.takes | {0}
+        for number in intent.gives:
+            self._given[number].set()
+        if intent.asks is not None:
+            await self._ask(intent.asks)
+
+    def _agrees(self, now: float) -> bool:
+        """Whether the fleet is split as this replica does, and was for as long as a Lease lasts."""
+        split, _, by = _note(self.first, SPLIT).rpartition("/")
+        lease = self.first.lease
+        if lease is None or split != self._split or lease.holder not in ("", by):
+            self._agreed_at = None
+            return False
+        if self._agreed_at is None:
+            self._agreed_at = now
+        return now - self._agreed_at >= self._terms.duration
+
+    async def _ask(self, number: int) -> None:
+        try:
+            await self._elections[number].note({WANTED: self._identity})
+        except KubeError as error:
+            logger.info("A shard was not asked for.", extra={"shard": number, "why": str(error)})
+
+    # --- the budget -----------------------------------------------------------------------------
+
+    @property
+    def _split(self) -> str:
+        return f"{self._count}/{self._whole}"
+
+    def _notes(self, number: int) -> dict[str, str]:
+        """What is written with each renewal of a shard's Lease."""
+        if self._count == 1:
+            return dict.fromkeys((SPLIT, PORTIONS, NEED, KEEPS_TO, WANTED), "")
+        keeps_to = self._keeps_to.get(number)
+        notes = {NEED: str(self._need), KEEPS_TO: "" if keeps_to is None else str(keeps_to)}
+        if number == 0:
+            notes[SPLIT] = f"{self._split}/{self._identity}"
+            if self._division.wanted is not None:
+                notes[PORTIONS] = self._division.wanted.encode()
+        return notes
+
+    @property
+    def _need(self) -> int:
+        """Of each shard that is held."""
+        return int(min(self._demand.per_minute, self._whole) / max(len(self._gained), 1))
+
+    def _told(self) -> Portions:
+        return Portions.decode(_note(self.first, PORTIONS), whole=self._whole, count=self._count)
+
+    def _keep_to_portions(self) -> None:
+        told = self._told()
+        for number, since in self._gained.items():
+            # What was seen before it was gained may be older than what its last holder gave up.
+            if self.first.seen_at > since:
+                self._kept[number] = self._kept[number].looked(told.of[number])
+                self._keeps_to[number] = told.writing
+        if self._work is not None:
+            self._work.keep_to(self.per_minute)
+
+    def _divide(self, now: float) -> None:
+        told = self._told()
+        claims = [
+            Claim(
+                need=float(self._need if number in self._gained else _number(_note(election, NEED))),
+                keeps_to=self._keeps_to.get(number) if number in self._gained else _keeps_to(election),
+                seen_at=now if number in self._gained else election.seen_at,
+            )
+            for number, election in enumerate(self._elections)
+        ]
+        self._division = self._division.next(told, claims, now)
+
+
+async def _first_of(task: asyncio.Task[None], *others: Coroutine[Any, Any, Any]) -> None:
+    """Returns when one of them has ended. The others are cut off, but for the first."""
+    beside = {asyncio.create_task(other) for other in others}
+    try:
+        await asyncio.wait({task, *beside}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for other in beside:
+            other.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+
+
+def _lease_of(first: str, number: int, count: int) -> str:
+    return first if number == 0 else f"{first}-{shard.name(number, count)}"
+
+
+def _note(election: Election, name: str) -> str:
+    return "" if election.lease is None else election.lease.notes.get(name, "")
+
+
+def _number(text: str) -> int:
+    """Anybody may have written it."""
+    return int(text) if text.isdecimal() and len(text) < 10 else 0
+
+
+def _keeps_to(election: Election) -> int | None:
+    """The writing that another's shard keeps to; None where its holder does not say."""
+    if not election.holder:
+        return FREE
+    text = _note(election, KEEPS_TO)
+    return _number(text) if text else None
