@@ -171,11 +171,14 @@ class Rollouts:
         course = self._courses.get(name)
         if course is None or course.generation != tier.generation:
             course = self._courses[name] = _Course(tier.generation)
-        status = rollout.heard(rollout.begun(tier, self._wall_time()), tier)
+        now = self._wall_time()
+        status = rollout.heard(rollout.begun(tier, records, now), tier)
         census = Census.of(tier, records, status.started)
         harmed = None if course.harms is None else course.harms[EITHER]
-        course.decision = decision = rollout.decide(tier, census, status, harmed=harmed)
+        course.decision = decision = rollout.decide(tier, census, status, harmed=harmed, wall_time=now)
         self._feed(course, census)
+        if decision.is_early:
+            self.note(name)
         if not decision.is_blind:
             await self._tell(tier, decision, course, tenants=len(records))
         elif course.looking is None:
