@@ -243,7 +243,7 @@ async def assemble(
 async def _ground(
     stack: AsyncExitStack, settings: Settings, kube: KubeClient, metrics: Metrics, scope: Callable[[], Scope]
 ) -> _Ground:
-    key = ApiKey(settings.api_key_file, _clock)
+    key = ApiKey(settings.api_key_file, _clock, personal=settings.allow_personal_key)
     holder = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     rates = Rates(
         settings.requests_per_minute,

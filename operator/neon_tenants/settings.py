@@ -44,6 +44,12 @@ class Settings(BaseModel):
     api_url: str = Field(
         default="https://console.neon.tech/api/v2", description="Address of Neon's API. https, or loopback."
     )
+    allow_personal_key: bool = Field(
+        default=False,
+        description="Whether the key may be a person's. It may do all that this person may, also in other "
+        "organizations, so it is not used unless this is true. An organization's key needs one request more "
+        "at a start: the one that asks Neon whose it is.",
+    )
     org_id: str | None = Field(
         default=None,
         pattern=r"^[a-z0-9-]{1,60}$",

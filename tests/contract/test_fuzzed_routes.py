@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -32,7 +33,12 @@ from neon_sandbox.emulator.routing import Route
 
 AnyCase = Case[Any]
 Operations = dict[tuple[str, str], Any]
-STANDING, DELETED, DICE = "standing", "deleted", "dice"
+STANDING, FITTING, DELETED, DICE = "standing", "fitting", "deleted", "dice"
+METRICS: Final = {
+    "/consumption_history/projects": "active_time_seconds",
+    "/consumption_history/v2/projects": "compute_unit_seconds",
+}
+"""One that each has: the document names them in prose alone."""
 FEW: Final = 6
 MANY: Final = 200
 START: Final = 10.0
@@ -114,9 +120,32 @@ class Player:
             "org_id": self.emulator.organization_id,
         }
 
+    def fitting(self, ids: dict[str, str]) -> dict[str, str]:
+        """Ids with which those requests can succeed, too, for which it is not enough that a thing is there.
+
+        They need a branch that may go, a role of that branch, or a time and a metric that Neon has.
+        """
+        path = f"{self.emulator.url}/projects/{ids['project_id']}/branches"
+        made = self.session.post(path, json={"endpoints": [{"type": "read_write"}]})
+        assert made.status_code == 201, made.text
+        body, now = made.json(), datetime.now(UTC).replace(microsecond=0)
+        return {
+            **ids,
+            "branch_id": body["branch"]["id"],
+            "endpoint_id": body["endpoints"][0]["id"],
+            "operation_id": body["operations"][0]["id"],
+            "owner_name": ids["role_name"],
+            "project_ids": ids["project_id"],
+            "metrics": METRICS.get(self.route.path, ""),
+            "from": (now - timedelta(hours=3)).isoformat(),
+            "to": now.isoformat(),
+        }
+
     def send(self, case: AnyCase, *, to: str) -> None:
-        """Sends it to what is there, to what was deleted, or to ids that dice made."""
+        """Sends it to what is there, to what fits, to what was deleted, or to ids that dice made."""
         ids = self.ids() if to != DICE else {}
+        if to == FITTING:
+            ids = self.fitting(ids)
         if to == DELETED:
             self.session.delete(f"{self.emulator.url}/projects/{ids['project_id']}")
         for name in case.path_parameters:
@@ -174,7 +203,7 @@ def play(route: Route, operations: Operations, referee: Referee, *, examples: in
             phases=[Phase.generate, Phase.shrink],
             suppress_health_check=list(HealthCheck),
         )
-        @given(case=cases, to=st.sampled_from([STANDING, STANDING, DELETED, DICE]))
+        @given(case=cases, to=st.sampled_from([STANDING, FITTING, DELETED, DICE]))
         def sent(case: AnyCase, to: str) -> None:
             player.send(case, to=to)
 

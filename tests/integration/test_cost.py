@@ -14,6 +14,8 @@ from scene import OPERATOR_USER, Scene, query
 from waiting import until
 
 LIST = ("GET", "/projects")
+START = ("GET", "/auth")
+"""Whose the key is: one request a start, however many tenants there are."""
 
 
 def kinds(writes: list[Request]) -> Counter[tuple[str, str, str]]:
@@ -47,6 +49,7 @@ async def test_a_create_takes_three_writes_and_three_requests(unconnected: Scene
         ("patch", "tenantdatabases", "status"): 1,
     }
     assert unconnected.neon.requests.counters == {
+        (*START, 200): 1,
         (*LIST, 200): 1,
         ("POST", "/projects", 201): 1,
         ("GET", "/projects/{project_id}/operations", 200): 1,
@@ -161,7 +164,8 @@ async def test_a_restart_writes_nothing_and_asks_neon_for_nothing(unconnected: S
     await unconnected.create("one-more")
     await unconnected.cluster.until_ready("one-more")
     assert len(unconnected.writes()) == written + 3
-    assert unconnected.neon.requests.count() == 3, unconnected.neon.requests.counters
+    assert unconnected.requests(*START) == 1
+    assert unconnected.neon.requests.count() == 1 + 3, unconnected.neon.requests.counters
 
 
 async def seed(scene: Scene) -> None:

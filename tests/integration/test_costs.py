@@ -10,7 +10,8 @@
 | a restart | 0 | 0 | 0 | 0 | 0 |
 
 Writes and reads are of Kubernetes. Beside them stand a list for 400 projects a sweep, a page of a list for
-500 tenants a restart, and what is written of a tier or of the brake, however many tenants it has.
+500 tenants and the question whose the API key is a restart, and what is written of a tier or of the brake,
+however many tenants it has.
 """
 
 from __future__ import annotations
@@ -93,6 +94,7 @@ async def test_no_work_costs_more_than_its_budget(unconnected: Scene) -> None:
         await scene.cluster.until_ready(name)
     await scene.until_idle()
     within(meter.read(), writes=3, reads=1, neon=2.2, events=3, passes=2.1)
+    assert scene.requests("GET", "/auth") == 1
 
     spec = {"spec": {"historyRetention": "12h"}}
     await scene.cluster.patch("DatabaseTier", scene.tiers["plan"], spec)

@@ -10,9 +10,10 @@ import pytest
 
 import canaries
 from attackers import Stage, refused
-from cluster import Cluster
+from cluster import Cluster, condition, is_ready
 from neon_sandbox import installation
 from scene import OPERATOR_USER, Scene, program
+from scraping import scrape, value
 
 SYSTEM = f"/api/v1/namespaces/{installation.NAMESPACE}"
 APPS = f"/apis/apps/v1/namespaces/{installation.NAMESPACE}"
@@ -100,3 +101,50 @@ async def test_the_key_is_in_no_environment_and_no_argument(unconnected: Scene) 
     await canaries.scan(unconnected)
     for secret in (first, second):
         assert secret in canaries.issued(unconnected)
+
+
+@pytest.mark.proves("T17")
+async def test_a_persons_key_is_refused_and_nothing_is_done_with_it(unconnected: Scene) -> None:
+    """It would do all that the person may, in other organizations, too."""
+    scene = unconnected
+    scene.neon.knobs.key_scope = "personal"
+    operator = await scene.start_operator(org_id=scene.neon.organization_id)
+    await scene.create()
+    tenant = await scene.cluster.until_reason("CredentialsRejected")
+    assert "a person's" in condition(tenant, "Ready")["message"]
+    assert condition(tenant, "Stalled")["status"] == "True"
+    assert value(await scrape(scene), "api_key_rejected") == 1
+    assert scene.neon.requests.count() == scene.requests("GET", "/auth") == 1
+    scene.neon.knobs.key_scope = "organization"
+    scene.key_file.write_text(scene.neon.keys.issue())
+    await scene.cluster.until_ready()
+    assert value(await scrape(scene), "api_key_rejected") == 0
+    assert operator.running
+
+
+@pytest.mark.proves("T17")
+async def test_a_persons_key_in_the_place_of_the_organizations_is_refused_at_once(unconnected: Scene) -> None:
+    scene = unconnected
+    await scene.start_operator(org_id=scene.neon.organization_id)
+    await scene.create()
+    await scene.cluster.until_ready()
+    await scene.until_idle()
+    project, before = scene.project(), scene.neon.requests.count()
+    scene.neon.knobs.key_scope = "personal"
+    scene.key_file.write_text(scene.neon.keys.issue())
+    await scene.create("later")
+    await scene.cluster.until_reason("CredentialsRejected", "later")
+    await scene.cluster.delete("TenantDatabase", "acme")
+    await scene.cluster.until_reason("CredentialsRejected")
+    assert scene.projects() == [project]
+    assert scene.neon.requests.count() - before == scene.requests("GET", "/auth") - 1 == 1
+
+
+@pytest.mark.proves("T17")
+async def test_a_persons_key_is_used_where_the_platform_says_so(unconnected: Scene) -> None:
+    scene = unconnected
+    scene.neon.knobs.key_scope = "personal"
+    await scene.start_operator(org_id=scene.neon.organization_id, allow_personal_key="true")
+    await scene.create()
+    assert is_ready(await scene.cluster.until_ready())
+    assert scene.requests("GET", "/auth") == 0

@@ -78,10 +78,16 @@ def status(phase: RolloutPhase = RolloutPhase.CANARY, **changes: Any) -> Rollout
 
 
 def decide(
-    records: Iterable[Record], told: RolloutStatus, *, harmed: int | None = 0, **settings: Any
+    records: Iterable[Record],
+    told: RolloutStatus,
+    *,
+    harmed: int | None = 0,
+    wall_time: str = STARTED,
+    **settings: Any,
 ) -> Decision:
     its = tier(**settings)
-    return rollout.decide(its, Census.of(its, records, told.started), told, harmed=harmed)
+    census = Census.of(its, records, told.started)
+    return rollout.decide(its, census, told, harmed=harmed, wall_time=wall_time)
 
 
 def crowd(
@@ -150,19 +156,35 @@ def test_3_nobody_gets_what_harms_somebody_before_it_is_confirmed() -> None:
     assert confirmed.status.phase is RolloutPhase.CANARY
 
 
-def test_4_a_failed_canary_stops_it_below_the_threshold() -> None:
+@pytest.mark.parametrize(
+    ("wall_time", "early"),
+    {
+        "the second before it begins": ("2026-01-01T11:59:59Z", True),
+        "it has begun": (STARTED, False),
+        "by the clock of another machine it begins later": ("2026-01-01T11:59:58Z", False),
+    }.values(),
+)
+def test_4_nobody_gets_it_before_it_begins(wall_time: str, early: bool) -> None:
+    tenants = crowd(but={0: {"sick_since": "2026-01-01T11:59:59Z"}})
+    decision = decide(tenants, status(), wall_time=wall_time)
+    assert decision.is_early is early
+    assert (decision.status.phase, decision.status.failed) == (RolloutPhase.CANARY, 0)
+    assert any(decision.admits(r.key) for r in tenants) is not early
+
+
+def test_5_a_failed_canary_stops_it_below_the_threshold() -> None:
     tenants = crowd(but={0: FAILED})
     decision = decide(tenants, status(), maxFailures=5)
     assert (decision.status.phase, decision.status.paused_reason) == (PAUSED, "CanaryFailed")
     assert (decision.admitted, decision.to_do) == (keys(tenants[:1]), ())
 
 
-def test_5_a_canary_that_heals_does_not_let_it_go_on() -> None:
+def test_6_a_canary_that_heals_does_not_let_it_go_on() -> None:
     decision = decide(crowd(but={0: DONE, 1: DONE}), status(PAUSED, paused_reason="CanaryFailed"))
     assert decision.status.paused_reason == "CanaryFailed"
 
 
-def test_6_the_canaries_come_first() -> None:
+def test_7_the_canaries_come_first() -> None:
     tenants = crowd(but={0: DONE})
     decision = decide(tenants, status())
     assert decision.status.phase is RolloutPhase.CANARY
@@ -173,40 +195,39 @@ def test_6_the_canaries_come_first() -> None:
 @pytest.mark.parametrize(
     ("percent", "count", "canaries"), [(0, 20, 1), (1, 20, 1), (1, 101, 2), (10, 11, 2), (100, 5, 5)]
 )
-def test_6_at_least_one_canary_and_a_share_rounded_up(percent: int, count: int, canaries: int) -> None:
+def test_7_at_least_one_canary_and_a_share_rounded_up(percent: int, count: int, canaries: int) -> None:
     assert len(decide(crowd(count), status(), canaryPercent=percent).to_do) == canaries
 
 
-def test_6_without_a_word_of_the_tier_it_is_one_percent_and_five_failures() -> None:
+def test_7_without_a_word_of_the_tier_it_is_one_percent_and_five_failures() -> None:
     silent = Tier("free", 2, a.tier_spec())
-    told = rollout.decide(silent, Census.of(silent, crowd(), STARTED), status(), harmed=0)
+    told = rollout.decide(silent, Census.of(silent, crowd(), STARTED), status(), harmed=0, wall_time=STARTED)
     assert len(told.to_do) == 1
     rolling = status(RolloutPhase.ROLLING)
     for failures, phase in ((5, RolloutPhase.ROLLING), (6, PAUSED)):
         tenants = crowd(but=dict.fromkeys(range(failures), FAILED))
-        assert (
-            rollout.decide(silent, Census.of(silent, tenants, STARTED), rolling, harmed=0).status.phase
-            is phase
-        )
+        census = Census.of(silent, tenants, STARTED)
+        told = rollout.decide(silent, census, rolling, harmed=0, wall_time=STARTED)
+        assert told.status.phase is phase
 
 
-def test_6_tenants_made_since_are_no_canaries() -> None:
+def test_7_tenants_made_since_are_no_canaries() -> None:
     tenants = crowd(but={0: {**DONE, "created": 4e9}, 1: {**DONE, "created": 4e9}})
     assert decide(tenants, status()).to_do == (tenants[2].key, tenants[3].key)
 
 
-def test_6_a_tenant_made_when_it_began_is_a_canary() -> None:
+def test_7_a_tenant_made_when_it_began_is_a_canary() -> None:
     tenants = crowd(but={0: {"created": seconds(STARTED)}})
     assert decide(tenants, status()).to_do == keys_in_order(tenants[:2])
 
 
-def test_6_a_canary_that_waits_is_looked_at_while_others_are_to_come() -> None:
+def test_7_a_canary_that_waits_is_looked_at_while_others_are_to_come() -> None:
     tenants = crowd(but={0: {**DONE, "waiting": ["maxCU"]}})
     decision = decide(tenants, status())
     assert (decision.to_do, decision.waiting) == (keys_in_order(tenants[1:2]), (tenants[0].key,))
 
 
-def test_6_nobody_waits_for_a_canary_that_waits_or_is_sick_or_paused_or_forgiven() -> None:
+def test_7_nobody_waits_for_a_canary_that_waits_or_is_sick_or_paused_or_forgiven() -> None:
     over: dict[int, dict[str, Any]] = {
         0: {**DONE, "waiting": ["maxCU"]},
         1: {"sick_since": BEFORE},
@@ -217,7 +238,7 @@ def test_6_nobody_waits_for_a_canary_that_waits_or_is_sick_or_paused_or_forgiven
     assert decision.status.phase is RolloutPhase.ROLLING
 
 
-def test_7_too_many_failures_stop_it() -> None:
+def test_8_too_many_failures_stop_it() -> None:
     tenants = crowd(but={3: FAILED, 4: FAILED, 5: FAILED})
     decision = decide(tenants, status(RolloutPhase.ROLLING))
     assert (decision.status.phase, decision.status.paused_reason) == (PAUSED, "TooManyFailures")
@@ -225,12 +246,12 @@ def test_7_too_many_failures_stop_it() -> None:
     assert decide(tenants, status(RolloutPhase.ROLLING, forgiven=1)).status.phase is RolloutPhase.ROLLING
 
 
-def test_8_failures_that_heal_do_not_let_it_go_on() -> None:
+def test_9_failures_that_heal_do_not_let_it_go_on() -> None:
     decision = decide(crowd(), status(PAUSED, paused_reason="TooManyFailures"))
     assert (decision.status.phase, decision.status.paused_reason) == (PAUSED, "TooManyFailures")
 
 
-def test_9_then_everyone_gets_it_the_sick_ones_too() -> None:
+def test_10_then_everyone_gets_it_the_sick_ones_too() -> None:
     tenants = crowd(but={0: DONE, 1: DONE, 2: {"sick_since": BEFORE}, 3: {**DONE, "waiting": ["maxCU"]}})
     decision = decide(tenants, status())
     assert (decision.status.phase, decision.everyone) == (RolloutPhase.ROLLING, True)
@@ -241,12 +262,12 @@ def test_9_then_everyone_gets_it_the_sick_ones_too() -> None:
 
 
 @pytest.mark.parametrize("left", [{}, FAILED, {**DONE, "waiting": ["maxCU"]}])
-def test_9_it_is_not_done_while_one_lacks_it_or_failed_or_waits(left: dict[str, Any]) -> None:
+def test_10_it_is_not_done_while_one_lacks_it_or_failed_or_waits(left: dict[str, Any]) -> None:
     tenants = crowd(3, but={0: DONE, 1: DONE, 2: left})
     assert decide(tenants, status(RolloutPhase.ROLLING)).status.phase is RolloutPhase.ROLLING
 
 
-def test_9_it_is_done_when_only_sick_and_paused_ones_lack_it() -> None:
+def test_10_it_is_done_when_only_sick_and_paused_ones_lack_it() -> None:
     tenants = crowd(3, but={0: DONE, 1: {"sick_since": BEFORE}, 2: {"annotations": {names.PAUSED: "true"}}})
     assert decide(tenants, status()).status.phase is RolloutPhase.DONE
 
@@ -262,12 +283,31 @@ def test_the_order_is_the_same_after_a_restart_and_another_for_another_generatio
 
 def test_a_rollout_goes_on_after_a_restart_and_is_replaced_by_the_next_change() -> None:
     its = tier()
-    begun = rollout.begun(its, AFTER)
+    begun = rollout.begun(its, crowd(), AFTER)
     assert begun == status(RolloutPhase.CANARY, started=AFTER)
     told = Tier(its.name, 2, its.spec, DatabaseTierStatus(rollout=status(RolloutPhase.ROLLING, confirmed=2)))
-    assert rollout.begun(told, AFTER) == told.status.rollout
+    assert rollout.begun(told, [record(sick_since=AFTER)], AFTER) == told.status.rollout
     next_one = Tier(its.name, 3, its.spec, told.status)
-    assert rollout.begun(next_one, AFTER) == begun.model_copy(update={"generation": 3})
+    assert rollout.begun(next_one, crowd(), AFTER) == begun.model_copy(update={"generation": 3})
+
+
+BEGINS: dict[str, tuple[Record, str]] = {
+    "one stalled in this second": (record(sick_since=STARTED), "2026-01-01T12:00:01Z"),
+    "one is in trouble since this second": (
+        record(sick_since=STARTED, stalled=False),
+        "2026-01-01T12:00:01Z",
+    ),
+    "one stalled before": (record(sick_since=BEFORE), STARTED),
+    "one that stalled in this second is on its way out": (record(sick_since=STARTED, deleting=True), STARTED),
+    "all are Ready": (record(), STARTED),
+}
+
+
+@pytest.mark.parametrize(("found", "begin"), BEGINS.values(), ids=BEGINS.keys())
+def test_it_begins_after_what_is_not_its_doing(found: Record, begin: str) -> None:
+    begun = rollout.begun(tier(), [record("t1"), found], STARTED)
+    assert begun.started == begin
+    assert rollout.standing(found, tier(), begun.started) is not Standing.FAILED
 
 
 @pytest.mark.parametrize(
@@ -345,7 +385,7 @@ FOLLOWED: dict[str, tuple[Tier, set[Key]]] = {
 
 @pytest.mark.parametrize(("found", "admitted"), FOLLOWED.values(), ids=FOLLOWED.keys())
 def test_a_part_of_the_fleet_follows_what_is_told(found: Tier, admitted: set[Key]) -> None:
-    decision = rollout.followed(found, Census.of(found, PART, STARTED))
+    decision = rollout.followed(rollout.begun(found, PART, STARTED), Census.of(found, PART, STARTED))
     assert {key for key in ALL if decision.admits(key)} == admitted
     open_ = admitted == ALL
     assert decision.to_do == ((Key("tenants", "t0"), Key("tenants", "t3")) if open_ else ())
@@ -358,5 +398,6 @@ def test_a_part_that_follows_keeps_what_is_told() -> None:
     census = Census.of(told(RolloutPhase.ROLLING), PART, STARTED)
     for phase in (RolloutPhase.ROLLING, RolloutPhase.DONE):
         found = told(phase)
-        assert rollout.followed(found, census).status == found.status.rollout
-    assert rollout.followed(tier(), census).status == rollout.begun(tier(), "")
+        assert rollout.followed(rollout.begun(found, PART, STARTED), census).status == found.status.rollout
+    new = rollout.begun(tier(), PART, STARTED)
+    assert rollout.followed(new, census) == Decision(new, everyone=False)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from neon_tenants.core.timestamp import seconds, stamp
+from neon_tenants.core.timestamp import next_second, seconds, stamp
 
 NOON = "2026-01-01T12:00:00Z"
 MOMENTS = {
@@ -33,3 +33,9 @@ def far_east(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_a_moment_is_written_in_whole_seconds_of_utc_wherever_the_machine_stands(moment: datetime) -> None:
     assert stamp(moment) == NOON
     assert seconds(NOON) == 1_767_268_800
+
+
+@pytest.mark.usefixtures("far_east")
+def test_the_next_second_follows_also_over_the_end_of_a_year() -> None:
+    assert next_second(NOON) == "2026-01-01T12:00:01Z"
+    assert next_second("2025-12-31T23:59:59Z") == "2026-01-01T00:00:00Z"

@@ -180,6 +180,10 @@ async def _unauthorized(account: Account, _: Project) -> str:
     return _form(await account.ask_once("GET", "/projects", key="napi_this_is_no_key"))
 
 
+async def _whose(account: Account, _: Project) -> str:
+    return str((await account.ask("GET", "/auth")).json().get("auth_method"))
+
+
 async def _request_id(account: Account, _: Project) -> str:
     request_id = str(uuid.uuid4())
     response = await account.ask_once("GET", f"/projects/{_UNKNOWN_ID}", request_id=request_id)
@@ -232,6 +236,7 @@ CHECKS = (
     Check("The pooled host has", "-pooler", _pooled),
     Check("An unknown project answers", f"404 with {_ERROR_KEYS}", _not_found),
     Check("A wrong key answers", f"401 with {_ERROR_KEYS}", _unauthorized),
+    Check("An organization's key is of the kind", "api_key_org", _whose),
     Check("X-Request-ID comes back as", "the same", _request_id),
     Check("An unknown region answers", "400", _refused(region_id="aws-nowhere-1")),
     Check("An unknown field answers", "400", _refused(no_such_field=1)),

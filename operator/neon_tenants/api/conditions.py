@@ -104,7 +104,7 @@ class Reason(StrEnum):
     NEON_UNREACHABLE = "NeonUnreachable"
     """Neon did not answer, or is out of order. Retried with back-off."""
     CREDENTIALS_REJECTED = "CredentialsRejected"
-    """Neon rejected the API key, or its file is missing. Recovers without a restart."""
+    """Neon rejected the API key, it is a person's, or its file is missing. Recovers without a restart."""
     THROTTLED = "Throttled"
     """Neon's request limit is used up."""
 

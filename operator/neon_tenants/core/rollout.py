@@ -19,7 +19,7 @@ from neon_tenants.api.database_tier import RolloutPhase, RolloutStatus
 from neon_tenants.core.entitlement import Tier
 from neon_tenants.core.key import Key
 from neon_tenants.core.record import Record
-from neon_tenants.core.timestamp import seconds
+from neon_tenants.core.timestamp import next_second, seconds
 
 CANARY_PERCENT: Final = 1
 """Where the tier does not say."""
@@ -85,21 +85,32 @@ class Decision:
     """Admitted, and their compute is to be looked at when it may be idle."""
     is_blind: bool = False
     """Whether nothing can be said before somebody has looked whom the change harms."""
+    is_early: bool = False
+    """Whether it begins only in the next second."""
 
     def admits(self, key: Key) -> bool:
         """Whether this tenant may have the new generation."""
         return self.everyone or key in self.admitted
 
 
-def begun(tier: Tier, wall_time: str) -> RolloutStatus:
-    """The rollout of the tier as it is: the one that its status tells of, or a new one that replaces it."""
+def begun(tier: Tier, records: Iterable[Record], wall_time: str) -> RolloutStatus:
+    """The rollout of the tier as it is: the one that its status tells of, or a new one that replaces it.
+
+    It begins in the next second where a tenant stopped being Ready in this one, which is not its doing:
+    moments are in whole seconds, and who stopped in the second in which it began counts as failed.
+    """
     told = tier.status.rollout
     if told is not None and told.generation == tier.generation:
         return told
+    counted = (Standing.FAILED, Standing.TO_COME)
+    just_now = any(
+        record.ready is not ConditionStatus.TRUE and standing(record, tier, wall_time) in counted
+        for record in records
+    )
     return RolloutStatus(
         generation=tier.generation,
         phase=RolloutPhase.CANARY,
-        started=wall_time,
+        started=next_second(wall_time) if just_now else wall_time,
         updated=0,
         total=0,
         failed=0,
@@ -181,7 +192,9 @@ class Census:
         return sorted(records, key=lambda record: _mixed(record.uid, generation))
 
 
-def decide(tier: Tier, census: Census, status: RolloutStatus, *, harmed: int | None) -> Decision:
+def decide(
+    tier: Tier, census: Census, status: RolloutStatus, *, harmed: int | None, wall_time: str
+) -> Decision:
     """Whom a rollout may reach now. `harmed` counts the tenants for whom it destroys something or whom it
     shuts out; None where nobody has looked.
 
@@ -193,12 +206,13 @@ def decide(tier: Tier, census: Census, status: RolloutStatus, *, harmed: int | N
     | 1 | over before, or all are updated | Done | everyone |
     | 2 | not confirmed, nobody looked whom it harms | as it was | nobody |
     | 3 | not confirmed, and it harms somebody | Paused ConfirmationNeeded | nobody |
-    | 4 | before the canaries are over: one failed that was not forgiven | Paused CanaryFailed | failed ones |
-    | 5 | ... or it paused for that and was not let go | Paused CanaryFailed | the failed ones |
-    | 6 | ... else | Canary | the canaries |
-    | 7 | more failed than `maxFailures` beyond the forgiven | Paused TooManyFailures | the failed ones |
-    | 8 | it paused for that and was not let go | Paused TooManyFailures | the failed ones |
-    | 9 | else | Rolling | everyone |
+    | 4 | it begins in the next second | as it was | nobody |
+    | 5 | before the canaries are over: one failed that was not forgiven | Paused CanaryFailed | failed ones |
+    | 6 | ... or it paused for that and was not let go | Paused CanaryFailed | the failed ones |
+    | 7 | ... else | Canary | the canaries |
+    | 8 | more failed than `maxFailures` beyond the forgiven | Paused TooManyFailures | the failed ones |
+    | 9 | it paused for that and was not let go | Paused TooManyFailures | the failed ones |
+    | 10 | else | Rolling | everyone |
     """
     status = census.counted(status)
     left = census.keys(Standing.TO_COME, Standing.FAILED, Standing.WAITING)
@@ -208,6 +222,8 @@ def decide(tier: Tier, census: Census, status: RolloutStatus, *, harmed: int | N
         return Decision(status, everyone=False, is_blind=True)
     if is_survey_needed(status) and harmed:
         return _paused(status, Reason.CONFIRMATION_NEEDED, census)
+    if status.started == next_second(wall_time):
+        return Decision(status, everyone=False, is_early=True)
     was_rolling = status.phase is RolloutPhase.ROLLING or status.paused_reason == Reason.TOO_MANY_FAILURES
     if not was_rolling:
         if status.failed > status.forgiven or status.paused_reason == Reason.CANARY_FAILED:
@@ -228,23 +244,21 @@ def decide(tier: Tier, census: Census, status: RolloutStatus, *, harmed: int | N
     return _open(status, RolloutPhase.ROLLING if left else RolloutPhase.DONE, census)
 
 
-def followed(tier: Tier, census: Census) -> Decision:
-    """Whom a rollout may reach now of a part of the tenants, by what the tier's status tells of all of them.
+def followed(status: RolloutStatus, census: Census) -> Decision:
+    """Whom a rollout may reach now of a part of the tenants, by what is told of all of them.
 
     | told | admitted |
     |---|---|
-    | nothing of this generation yet | nobody |
     | Done, Rolling | everyone |
-    | Canary | nobody: who conducts works on the canaries |
+    | Canary, as one that is yet to be told of | nobody: who conducts works on the canaries |
     | Paused ConfirmationNeeded | nobody |
     | Paused for failures | the failed ones |
     """
-    told = tier.status.rollout
-    if told is None or told.generation != tier.generation or told.phase is RolloutPhase.CANARY:
-        return Decision(begun(tier, ""), everyone=False)
-    if told.phase is not RolloutPhase.PAUSED:
-        return replace(_open(told, told.phase, census), waiting=())
-    return _paused(told, Reason(told.paused_reason or Reason.CONFIRMATION_NEEDED), census)
+    if status.phase is RolloutPhase.CANARY:
+        return Decision(status, everyone=False)
+    if status.phase is not RolloutPhase.PAUSED:
+        return replace(_open(status, status.phase, census), waiting=())
+    return _paused(status, Reason(status.paused_reason or Reason.CONFIRMATION_NEEDED), census)
 
 
 def _in_phase(status: RolloutStatus, phase: RolloutPhase, reason: Reason | None = None) -> RolloutStatus:

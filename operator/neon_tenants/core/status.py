@@ -105,7 +105,7 @@ def _available(observed: Observed, verdict: Verdict) -> bool | None:
     A status of a spec that asks for suspension never says that it works: the request that disables the
     compute may have been carried out, and its answer lost. A paused tenant's status is not of that spec.
     """
-    if verdict.available is None and observed.tenant.suspended and verdict.reason is not Reason.PAUSED:
+    if observed.tenant.suspended and verdict.reason is not Reason.PAUSED:
         return False
     return verdict.available
 

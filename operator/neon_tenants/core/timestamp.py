@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 def stamp(moment: datetime) -> str:
@@ -17,3 +17,12 @@ def seconds(text: str) -> float:
         ValueError: not a moment.
     """
     return datetime.fromisoformat(text).timestamp()
+
+
+def next_second(text: str) -> str:
+    """The moment one second later.
+
+    Raises:
+        ValueError: not a moment.
+    """
+    return stamp(datetime.fromisoformat(text) + timedelta(seconds=1))

@@ -174,17 +174,20 @@ class Rollouts:
         course = self._courses.get(name)
         if course is None or course.generation != tier.generation:
             course = self._courses[name] = _Course(tier.generation)
+        now = self._wall_time()
+        begun = rollout.begun(tier, records, now)
         if not self._scope().conducts:
-            status = rollout.begun(tier, self._wall_time())
-            census = Census.of(tier, records, status.started)
-            course.decision = rollout.followed(tier, census)
+            census = Census.of(tier, records, begun.started)
+            course.decision = rollout.followed(begun, census)
             self._feed(course, census)
             return
-        status = rollout.heard(rollout.begun(tier, self._wall_time()), tier)
+        status = rollout.heard(begun, tier)
         census = Census.of(tier, records, status.started)
         harmed = None if course.harms is None else course.harms[EITHER]
-        course.decision = decision = rollout.decide(tier, census, status, harmed=harmed)
+        course.decision = decision = rollout.decide(tier, census, status, harmed=harmed, wall_time=now)
         self._feed(course, census)
+        if decision.is_early:
+            self.note(name)
         if not decision.is_blind:
             await self._tell(tier, decision, course, tenants=len(records))
         elif course.looking is None:

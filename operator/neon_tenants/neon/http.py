@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self, TypeVar
 
 import httpx
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from neon_tenants import __version__
 from neon_tenants.core.failure import Done
@@ -22,6 +22,7 @@ from neon_tenants.core.lane import Lane
 from neon_tenants.neon import models
 from neon_tenants.neon.budget import Budget, current_turn
 from neon_tenants.neon.errors import Answer, refused, unreachable
+from neon_tenants.neon.introduction import Introduction
 from neon_tenants.neon.key import ApiKey
 from neon_tenants.neon.transport import NotSentError, Transport
 
@@ -75,6 +76,9 @@ class Request:
         return f"{self.method} {self.route}"
 
 
+_WHO: Final = Request("ask whose the API key is", "GET", "/auth")
+
+
 class Http:
     """Requests to one Neon API. `call` raises NeonError."""
 
@@ -94,6 +98,7 @@ class Http:
         self._clock = clock
         self._timeout = timeout
         self._observe = observe
+        self._introduction = Introduction(key, lambda: self.call(_WHO, models.Auth))
 
     @classmethod
     @asynccontextmanager
@@ -123,7 +128,11 @@ class Http:
                 },
             ) as http,
         ):
-            yield cls(http, key=key, budget=budget, clock=clock, timeout=timeout, observe=observe)
+            connected = cls(http, key=key, budget=budget, clock=clock, timeout=timeout, observe=observe)
+            try:
+                yield connected
+            finally:
+                connected._introduction.end()
 
     async def call(self, request: Request, model: type[ModelT]) -> ModelT:
         """Sends the request and reads its answer."""
@@ -143,8 +152,7 @@ class Http:
     async def _send(self, request: Request) -> bytes | Answer:
         """The body of a success, or the answer that is none."""
         path, what = request.path, request.what
-        await self._budget.acquire(request.budgeted_as)
-        key = self._key.current()
+        key = await self._turn(request)
         # Checked after the waits for the budget, right before sending (protocol, rule 4).
         if request.send_before is not None and self._clock() >= request.send_before:
             raise unreachable(
@@ -169,6 +177,19 @@ class Http:
         if status == 401 and answer.code is not None:
             self._key.reject(key)
         return answer
+
+    async def _turn(self, request: Request) -> SecretStr:
+        """Waits for the request's turn; the key with which it may leave."""
+        if request is not _WHO and self._key.is_new:
+            await self._introduction.make()
+        while True:
+            await self._budget.acquire(request.budgeted_as)
+            key = self._key.current()
+            if request is _WHO or self._key.may_use(key):
+                return key
+            # It was changed while this waited. All whose turn comes meanwhile wait for the answer, and must
+            # not leave in one moment then.
+            await self._introduction.make()
 
     async def _exchange(self, request: Request, path: str, key: str) -> tuple[int, httpx.Headers, bytes]:
         response = await self._http.request(

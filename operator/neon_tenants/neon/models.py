@@ -25,6 +25,12 @@ class Wire(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
+class Auth(Wire):
+    """Who is asking, as Neon sees it."""
+
+    auth_method: str
+
+
 class WireQuota(Wire):
     """ProjectQuota; a key that is left out is unlimited, as 0 is."""
 
