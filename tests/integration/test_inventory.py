@@ -17,6 +17,7 @@ from builders import MARKER
 from neon_tenants.core.lane import Lane
 from neon_tenants.neon.budget import Budget, Turn, taking_turns
 from neon_tenants.neon.client import NeonClient
+from neon_tenants.neon.errors import NeonError
 from neon_tenants.neon.http import Http
 from neon_tenants.neon.inventory import Inventory
 from neon_tenants.neon.key import ApiKey
@@ -32,13 +33,14 @@ class Neon:
         """What was searched for."""
         self.lanes: list[Lane] = []
         self.first = asyncio.Event()
+        self.projects: list[dict[str, Any]] = []
         self.budget: Budget
 
     async def answer(self, request: web.Request) -> web.Response:
         self.asked.append(request.query.get("search"))
         if len(self.asked) == 1:
             await self.first.wait()
-        body: dict[str, Any] = {"projects": [], "pagination": {}}
+        body: dict[str, Any] = {"projects": self.projects, "pagination": {}}
         return web.Response(text=json.dumps(body), content_type="application/json")
 
     def observe(self, _route: str, _method: str, _status: int | None, lane: Lane) -> None:
@@ -144,3 +146,35 @@ async def test_who_comes_while_a_list_waits_for_the_budget_shares_it(
     looks += [look(inventory, Lane.CREATE) for _ in range(10)]
     await asyncio.gather(*looks)
     assert neon.asked == [None]
+
+
+OURS = {
+    "id": "cool-project-1",
+    "name": MARKER.project_name,
+    "region_id": "aws-us-east-2",
+    "pg_version": 17,
+    "created_at": "2026-01-01T00:00:00Z",
+}
+
+
+async def test_of_projects_that_nobody_looks_for_only_id_and_name_need_be_understood(
+    neon: Neon, inventory: Inventory
+) -> None:
+    neon.first.set()
+    neon.projects = [{"id": "other-project-1", "name": "somebody's"}, OURS]
+    assert [project.id for project in await look(inventory, Lane.CREATE)] == [OURS["id"]]
+    with pytest.raises(NeonError):
+        await inventory.whole()
+    neon.projects = [{"id": "other-project-1", "name": 7}, OURS]
+    with pytest.raises(NeonError):
+        await look(inventory, Lane.CREATE)
+
+
+async def test_a_list_for_a_few_serves_nobody_later(neon: Neon, inventory: Inventory) -> None:
+    neon.first.set()
+    await look(inventory, Lane.CREATE)
+    neon.projects = [OURS]
+    assert len(await inventory.in_place(MARKER, newer_than=0.0, whole=True)) == 1
+    neon.projects = []
+    assert len(await inventory.in_place(MARKER, newer_than=0.0)) == 1
+    assert neon.asked == [None, None]

@@ -76,6 +76,11 @@ SMALL = ComputeSettings(0.25, 0.25, 0)
 
 ANSWERS: dict[str, Any] = {
     "list_projects": {"projects": [PROJECT], "pagination": {"cursor": "x"}, "unavailable_project_ids": []},
+    "look for a project": {
+        "projects": [PROJECT, {"id": "other", "name": "x"}],
+        "pagination": {},
+        "unavailable_project_ids": [],
+    },
     "get_project": {"project": PROJECT},
     "largest_branch": BRANCHES,
     "create_project": {
@@ -99,6 +104,8 @@ async def ask(client: NeonClient, what: str) -> Any:
     match what:
         case "list_projects":
             return await client.list_projects()
+        case "look for a project":
+            return await client.list_projects(wanted=a.MARKER.in_place)
         case "create_project":
             return await client.create_project(NEW, send_before=time.monotonic() + 60)
         case "rename_project":

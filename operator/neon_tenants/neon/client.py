@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from neon_tenants.core.connection import Connection, ConnectionUriError
@@ -83,11 +84,12 @@ class NeonClient:
         cursor: str | None = None,
         search: str | None = None,
         recoverable: bool = False,
+        wanted: Callable[[str], bool] | None = None,
         leaving: Callable[[], None] | None = None,
     ) -> ProjectPage:
         """One page of projects; `search` is part of a name or id, `recoverable` lists deleted ones.
 
-        What is true when `leaving` is called is seen.
+        Projects whose names are not `wanted` are left out. What is true when `leaving` is called is seen.
         """
         asked = {
             "limit": str(PAGE),
@@ -98,12 +100,12 @@ class NeonClient:
         }
         params = {name: value for name, value in asked.items() if value is not None}
         request = Request("list projects", "GET", "/projects", params=params, leaving=leaving)
-        answer = await self._http.call(request, models.ProjectList)
+        answer, listed = await self._http.read(request, partial(models.ProjectList.read, wanted=wanted))
         return ProjectPage(
             projects=tuple(project.core(complete=False) for project in answer.projects),
             # Neon gives a cursor on the last page, too. Its own CLI stops at a page that is not full; an
             # incomplete page is no page at all to us (docs/decisions/0005-short-page.md).
-            cursor=answer.pagination.cursor or None if len(answer.projects) == PAGE else None,
+            cursor=answer.pagination.cursor or None if listed == PAGE else None,
             complete=not answer.unavailable_project_ids,
         )
 

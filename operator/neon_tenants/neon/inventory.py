@@ -33,7 +33,10 @@ MAX_PAGES: Final = 2500
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A complete list: every project of the organization by id, those with names like ours by place."""
+    """A complete list: every project of the organization by id, those with names like ours by place.
+
+    One that was read for a few places knows of no others.
+    """
 
     began: float
     by_id: Mapping[str, Project]
@@ -48,17 +51,26 @@ class _Round:
         self.task = task
         self.waiting = 0
         self.whole = False
+        self.places: set[str] = set()
+        """Where those look who do not ask for the whole list."""
         self.namespaces: set[str] = set()
         self.crowded = asyncio.Event()
         """Whether it is time to begin: many wait, or one beside a crowd that is not its own."""
 
-    def join(self, namespace: str, *, whole: bool) -> None:
-        """One more waits."""
+    def join(self, namespace: str, place: str | None) -> None:
+        """One more waits, for the projects of a place, or with None for all."""
         self.waiting += 1
-        self.whole |= whole
+        if place is None:
+            self.whole = True
+        else:
+            self.places.add(place)
         self.namespaces.add(namespace)
         if self.waiting >= CROWD or len(self.namespaces) > 1:
             self.crowded.set()
+
+    def wants(self, name: str) -> bool:
+        """Whether anybody waits for the project of this name."""
+        return self.whole or place_in(name) in self.places
 
     @property
     def worth_pages(self) -> int:
@@ -106,7 +118,7 @@ class Inventory:
         """
         listing = self._latest
         if listing is None or listing.began < newer_than:
-            listing = await self._shared(whole=whole)
+            listing = await self._shared(None if whole else marker.place)
         if listing is not None:
             found = listing.by_place.get(marker.place, ())
         else:
@@ -121,13 +133,15 @@ class Inventory:
         Raises:
             NeonError: the list failed or is incomplete, and so says nothing.
         """
-        listing = await self._shared(whole=True)
+        listing = await self._shared(None)
         assert listing is not None  # a whole list is worth any number of pages
         return listing
 
-    async def _shared(self, *, whole: bool) -> Listing | None:
-        """A listing that begins from now on; None where a search each takes fewer requests."""
-        rounds = self._rounds(whole=whole)
+    async def _shared(self, place: str | None) -> Listing | None:
+        """A listing of this place at least (None: of all) that begins from now on; None where a search each
+        takes fewer requests.
+        """
+        rounds = self._rounds(whole=place is None)
         # A list that has left began before: join the next. One that waits for the budget has not begun.
         if rounds.next is None:
             # On no waiter's own account: the list serves many, also such as are more urgent than the first.
@@ -136,7 +150,7 @@ class Inventory:
             task.add_done_callback(_seen)
             rounds.next = _Round(task)
         joined = rounds.next
-        joined.join(current_turn().namespace, whole=whole)
+        joined.join(current_turn().namespace, place)
         try:
             # One waiter's cancellation is not the others'.
             return await asyncio.shield(joined.task)
@@ -174,7 +188,7 @@ class Inventory:
             if pages is None:
                 return None
             listing = _listing(rounds.began, pages)
-            if self._latest is None or listing.began > self._latest.began:
+            if current.whole and (self._latest is None or listing.began > self._latest.began):
                 self._latest = listing
             return listing
 
@@ -189,7 +203,7 @@ class Inventory:
     async def _list(self, current: _Round, leaving: Callable[[], None]) -> list[ProjectPage] | None:
         """All pages, or None as soon as they prove more than they are worth."""
         pages: list[ProjectPage] = []
-        async with aclosing(self._page_by_page(None, leaving)) as all_pages:
+        async with aclosing(self._page_by_page(None, current.wants, leaving)) as all_pages:
             async for page in all_pages:
                 pages.append(page)
                 if page.cursor is not None and len(pages) >= current.worth_pages:
@@ -199,12 +213,15 @@ class Inventory:
         return pages
 
     async def _page_by_page(
-        self, search: str | None, leaving: Callable[[], None] | None = None
+        self,
+        search: str | None,
+        wanted: Callable[[str], bool] | None = None,
+        leaving: Callable[[], None] | None = None,
     ) -> AsyncGenerator[ProjectPage, None]:
         cursor: str | None = None
         for _ in range(MAX_PAGES):
             page = await self._neon.list_projects(
-                cursor=cursor, search=search, recoverable=self._recoverable, leaving=leaving
+                cursor=cursor, search=search, recoverable=self._recoverable, wanted=wanted, leaving=leaving
             )
             if not page.complete:
                 raise unreachable(

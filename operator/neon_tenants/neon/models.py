@@ -6,8 +6,11 @@ decision needs, is a parse error, which the client turns into "not understood".
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Annotated, Any, Final, Self
 
+import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from neon_tenants.core import project as core
@@ -40,6 +43,21 @@ class WireQuota(Wire):
     data_transfer_bytes: int = 0
     logical_size_bytes: int = 0
 
+    def core(self) -> Quota:
+        """As we decide about it."""
+        return _quota(
+            self.compute_time_seconds,
+            self.active_time_seconds,
+            self.logical_size_bytes,
+            self.written_data_bytes,
+            self.data_transfer_bytes,
+        )
+
+
+# Nearly all projects of a list have those of a few tiers.
+_quota = lru_cache(maxsize=256)(Quota)
+_compute = lru_cache(maxsize=256)(core.ComputeSettings)
+
 
 class WireSettings(Wire):
     """ProjectSettingsData."""
@@ -58,7 +76,7 @@ class WireDefaults(Wire):
         """None where Neon left out the sizes."""
         if self.autoscaling_limit_min_cu is None or self.autoscaling_limit_max_cu is None:
             return None
-        return core.ComputeSettings(
+        return _compute(
             self.autoscaling_limit_min_cu, self.autoscaling_limit_max_cu, self.suspend_timeout_seconds
         )
 
@@ -78,11 +96,20 @@ Moment = Annotated[str, BeforeValidator(_text)]
 """Likewise."""
 
 
-class WireProject(Wire):
-    """Project and ProjectListItem."""
+class _Named(Wire):
+    """What every project has."""
 
     id: str = Field(pattern=r"^[a-z0-9-]{1,60}$")
     name: str
+
+
+class _Names(Wire):
+    projects: tuple[_Named, ...]
+
+
+class WireProject(_Named):
+    """Project and ProjectListItem."""
+
     region_id: str
     pg_version: int
     created_at: str
@@ -120,7 +147,7 @@ class WireProject(Wire):
             created_at=self.created_at,
             region=self.region_id,
             postgres_version=self.pg_version,
-            quota=Quota(**settings.quota.model_dump()) if settings else None,
+            quota=settings.quota.core() if settings else None,
             defaults=self.default_endpoint_settings.core() if self.default_endpoint_settings else None,
             retention_seconds=self.history_retention_seconds,
             complete=complete,
@@ -148,6 +175,25 @@ class ProjectList(Wire):
     projects: tuple[WireProject, ...]
     unavailable_project_ids: tuple[str, ...] = ()
     pagination: WirePagination = WirePagination()
+
+    @classmethod
+    def read(cls, body: bytes, wanted: Callable[[str], bool] | None) -> tuple[Self, int]:
+        """The list with those projects alone whose names are wanted (None: all), and how many it names.
+
+        Of the others nothing is read but id and name, which takes a quarter of the time.
+
+        Raises:
+            ValueError: it is not understood.
+        """
+        if wanted is None:
+            whole = cls.model_validate_json(body)
+            return whole, len(whole.projects)
+        content = orjson.loads(body)
+        names = _Names.model_validate(content).projects
+        kept = [
+            project for project, named in zip(content["projects"], names, strict=True) if wanted(named.name)
+        ]
+        return cls.model_validate({**content, "projects": kept}), len(names)
 
 
 class WireEndpoint(Wire):
