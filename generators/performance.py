@@ -132,6 +132,7 @@ def _find(found: Iterable[Line], label: str, wanted: dict[str, Any]) -> Line | N
         for line in found
         if (line.label, line.scenario) == (label, wanted["scenario"])
         and wanted.get("settings", {}).items() <= line.settings.items()
+        and line.settings.get("replicas", 1) == wanted.get("settings", {}).get("replicas", 1)
     ]
     return those[-1] if those else None
 

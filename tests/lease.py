@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 from cluster import Cluster, Object, RefusedError
-from neon_sandbox import installation
 from waiting import until
 
 NAME: Final = "neon-tenant-operator"
@@ -66,44 +65,7 @@ async def until_held(cluster: Cluster, *, but: str = "") -> str:
     return await until(held, "somebody leads")
 
 
-def of_shard(number: int, count: int) -> str:
-    """The name of a shard's Lease, of so many; the first is that of who leads."""
-    return NAME if number == 0 else f"{NAME}-{number}of{count}"
-
-
 async def remove_all(cluster: Cluster) -> None:
     """There are no Leases: what an earlier test left is no matter."""
     for found in (await cluster.request("GET", _LEASES))["items"]:
         await cluster.request("DELETE", f"{_LEASES}/{found['metadata']['name']}")
-
-
-async def allow_shards(cluster: Cluster, *counts: int) -> None:
-    """The operator may do with the Leases of shards what the chart allows with settings.shards."""
-    names = [of_shard(number, count) for count in counts for number in range(count)]
-    role = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "Role",
-        "metadata": {"name": "shards"},
-        "rules": [
-            {
-                "apiGroups": ["coordination.k8s.io"],
-                "resources": ["leases"],
-                "resourceNames": names,
-                "verbs": ["get", "update"],
-            }
-        ],
-    }
-    binding = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": "shards"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "shards"},
-        "subjects": [{"kind": "ServiceAccount", "name": installation.SERVICE_ACCOUNT, "namespace": NAME}],
-    }
-    for plural, wanted in (("roles", role), ("rolebindings", binding)):
-        path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{NAME}/{plural}"
-        try:
-            await cluster.request("POST", path, json=wanted)
-        except RefusedError as error:
-            if error.status != 409:
-                raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import sys
@@ -15,6 +16,7 @@ from neon_sandbox import manifests
 from neon_sandbox.child import Child
 from neon_sandbox.controlplane import ControlPlane
 from neon_sandbox.emulator import Emulator
+from neon_tenants.shards import lease_of
 
 NAMESPACE: Final = "neon-tenant-operator"
 SERVICE_ACCOUNT: Final = "neon-tenant-operator"
@@ -47,6 +49,29 @@ async def install(plane: ControlPlane) -> None:
     await kubectl(plane, "wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
     # The garbage collector would learn of the new kinds only within half a minute.
     await plane.restart_controller_manager()
+
+
+async def allow_shards(plane: ControlPlane, *counts: int) -> None:
+    """Lets the operator have the Leases of so many shards, as the chart does with settings.shards."""
+    group = "rbac.authorization.k8s.io"
+    metadata = {"name": f"{SERVICE_ACCOUNT}-shards", "namespace": NAMESPACE}
+    names = [lease_of(number, count) for count in counts for number in range(1, count)]
+    leases = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]}
+    role = {
+        "apiVersion": f"{group}/v1",
+        "kind": "Role",
+        "metadata": metadata,
+        "rules": [{**leases, "resourceNames": names, "verbs": ["get", "update"]}],
+    }
+    binding = {
+        "apiVersion": f"{group}/v1",
+        "kind": "RoleBinding",
+        "metadata": metadata,
+        "roleRef": {"apiGroup": group, "kind": "Role", "name": metadata["name"]},
+        "subjects": [{"kind": "ServiceAccount", "name": SERVICE_ACCOUNT, "namespace": NAMESPACE}],
+    }
+    for manifest in (role, binding):
+        await kubectl(plane, "apply", "-f", "-", stdin=json.dumps(manifest))
 
 
 async def write_operator_kubeconfig(plane: ControlPlane, path: Path) -> None:

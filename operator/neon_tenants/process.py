@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
 
 from neon_tenants import serve, term
 from neon_tenants.assembly import assemble
@@ -29,9 +28,6 @@ from neon_tenants.settings import Settings
 from neon_tenants.shards import Shards
 
 logger = logging.getLogger(__name__)
-
-LEASE: Final = "neon-tenant-operator"
-"""Name of the Lease. The chart's Role names it, too."""
 
 
 async def run(settings: Settings, *, stop: asyncio.Event) -> None:
@@ -118,7 +114,6 @@ def _shards(settings: Settings, kube: KubeClient, stop: asyncio.Event) -> Shards
         )
 
     return Shards(
-        lease=LEASE,
         count=settings.shards,
         whole=settings.requests_per_minute,
         identity=identity,

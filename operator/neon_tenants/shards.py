@@ -34,11 +34,18 @@ SPLIT: Final = "split"
 PORTIONS: Final = "portions"
 """On the first: requests a minute, by shard."""
 
+LEASE: Final = "neon-tenant-operator"
+"""Name of the first Lease. The chart's Role names it, too."""
 JITTER: Final = 0.2
 """Of the time between two looks: replicas that began together do not stay together."""
 
 Elect = Callable[[str, Callable[[], bool], Callable[[], Mapping[str, str]]], Election]
 """Makes the election of a Lease by its name, whether it is wanted, and the notes that its holder writes."""
+
+
+def lease_of(number: int, count: int) -> str:
+    """The name of a shard's Lease. That of the first is the same for every count: one replica conducts."""
+    return LEASE if number == 0 else f"{LEASE}-{shard.name(number, count)}"
 
 
 class Work(Protocol):
@@ -65,7 +72,6 @@ class Shards:
     def __init__(
         self,
         *,
-        lease: str,
         count: int,
         whole: int,
         identity: str,
@@ -75,7 +81,7 @@ class Shards:
         clock: Callable[[], float],
         dice: Callable[[], float],
     ) -> None:
-        """`lease` is the name of the first Lease, and `whole` the requests a minute of all shards together.
+        """`whole` is the requests a minute of all shards together.
 
         When `stop` is set it takes nothing more.
         """
@@ -89,7 +95,7 @@ class Shards:
         self._takes = frozenset({0})
         self._elections = [
             elect(
-                _lease_of(lease, number, count),
+                lease_of(number, count),
                 partial(self._is_wanted, number),
                 partial(self._notes, number),
             )
@@ -343,10 +349,6 @@ async def _first_of(task: asyncio.Task[None], *others: Coroutine[Any, Any, Any])
         for other in beside:
             other.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
-
-
-def _lease_of(first: str, number: int, count: int) -> str:
-    return first if number == 0 else f"{first}-{shard.name(number, count)}"
 
 
 def _note(election: Election, name: str) -> str:

@@ -14,6 +14,7 @@ import lease
 from cluster import Object, condition
 from evidence import verdict
 from lease import ELECTING
+from neon_sandbox import installation
 from neon_sandbox.child import Child
 from neon_tenants.core.shard import shard_of, told
 from scene import Scene, example_tier
@@ -33,7 +34,7 @@ SHARED = {
 async def place(scene: Scene) -> AsyncIterator[Scene]:
     """No replica before, no replica after."""
     await lease.remove_all(scene.cluster)
-    await lease.allow_shards(scene.cluster, COUNT, 3)
+    await installation.allow_shards(scene.plane, COUNT, 3)
     yield scene
     await scene.stop_operators()
     await lease.remove_all(scene.cluster)

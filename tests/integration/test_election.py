@@ -22,7 +22,7 @@ from neon_tenants.core.lease import Terms
 from neon_tenants.election import Election
 from neon_tenants.kube.client import KubeClient
 from neon_tenants.kube.leases import Leases
-from neon_tenants.process import LEASE
+from neon_tenants.shards import LEASE
 from waiting import until
 from wire import Traffic, Wire
 

@@ -11,13 +11,11 @@ import yaml
 from pydantic.alias_generators import to_camel
 
 import charts
-import lease
 from generators import schemas
 from neon_sandbox import installation
 from neon_sandbox.controlplane import ControlPlane
-from neon_tenants.core import shard
-from neon_tenants.process import LEASE
 from neon_tenants.settings import ENVIRONMENT_PREFIX, Settings
+from neon_tenants.shards import lease_of
 
 EVERYTHING: dict[str, Any] = {
     "image": {"digest": f"sha256:{'0123456789abcdef' * 4}", "pullPolicy": "Always"},
@@ -179,8 +177,7 @@ async def test_each_shard_has_a_lease_that_the_operator_may_renew() -> None:
         for rule in document["rules"]
         if rule["resources"] == ["leases"] and "update" in rule["verbs"]
     ]
-    assert names == [[lease.of_shard(number, 3) for number in range(3)]]
-    assert names[0][1:] == [f"{LEASE}-{shard.name(number, 3)}" for number in (1, 2)]
+    assert names == [[lease_of(number, 3) for number in range(3)]]
 
 
 @pytest.mark.parametrize("changes", [{}, EVERYTHING], ids=["as little as possible", "everything"])

@@ -97,6 +97,13 @@ _NAMES: Final = (*_COSTS, *waits.SCENARIOS)
     help="Seconds that Neon works on after its answer: the same. Really about 1.",
 )
 @click.option(
+    "--replicas",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 32),
+    help="Operators that share the tenants, each with a shard: burst, change-all, delete-all.",
+)
+@click.option(
     "--requests-per-minute",
     default=560,
     show_default=True,
@@ -148,6 +155,7 @@ def main(
         trickle_seconds=sizes["seconds"],
         latency=sizes["latency"],
         operation_seconds=sizes["operation_seconds"],
+        replicas=sizes["replicas"],
     )
     load = Load(size.tenants, requests_per_minute, every)
     bench = _Bench(size, load, runs, file, label, k8s_version or KUBERNETES_VERSION)
@@ -203,7 +211,8 @@ class _Bench:
         slow = {"latency": size.latency, "operation_seconds": size.operation_seconds}
         if "trickle" in group.names:
             return {"rate": size.rate, "seconds": size.trickle_seconds, **slow}
-        return {"tenants": size.tenants, **slow}
+        shared = {} if size.replicas == 1 else {"replicas": size.replicas}
+        return {"tenants": size.tenants, **shared, **slow}
 
     def _tell(self, name: str, runs: list[Figures], settings: dict[str, Any], *, table: bool = True) -> None:
         if table:

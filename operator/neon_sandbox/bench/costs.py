@@ -33,6 +33,8 @@ class Size:
     trickle_seconds: float
     latency: float
     operation_seconds: float
+    replicas: int
+    """That share a burst, a change and a deletion of all."""
 
 
 def _neon_is_slow(ground: Ground, size: Size) -> None:
@@ -43,23 +45,23 @@ def _neon_is_slow(ground: Ground, size: Size) -> None:
 async def life(ground: Ground, size: Size, run: int) -> dict[str, Figures]:
     """Creates all at once, changes the tier of all, and deletes all; each measured from its first request."""
     _neon_is_slow(ground, size)
-    namespace = f"life-{run}-{size.tenants}"
+    namespace = f"life-{run}-{size.tenants}-{size.replicas}"
     await ground.create_namespace(namespace)
     names = [f"t{number}" for number in range(size.tenants)]
     found: dict[str, Figures] = {}
-    async with ground.unlimited(namespace) as operator:
-        window = Window(ground, operator)
+    async with ground.sharing(namespace, size.replicas) as operators:
+        window = Window(ground, *operators)
         await ground.create_many(namespace, names)
         await ground.until(lambda: ground.readied[namespace] >= size.tenants)
         found["burst"] = window.close(size.tenants)
 
-        window = Window(ground, operator)
+        window = Window(ground, *operators)
         hours = 1000 + ground.neon.requests.count()
         generation = await ground.change_tier({"quota": {"computeTime": f"{hours}h"}})
         await ground.until(lambda: ground.moved[namespace, generation] >= size.tenants)
         found["change-all"] = window.close(size.tenants)
 
-        window = Window(ground, operator)
+        window = Window(ground, *operators)
         await ground.delete_many(namespace, names)
         await ground.until(lambda: ground.gone[namespace] >= size.tenants)
         found["delete-all"] = window.close(size.tenants)

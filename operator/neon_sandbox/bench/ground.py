@@ -21,12 +21,15 @@ from neon_sandbox.child import Child
 from neon_sandbox.controlplane import Binaries, ControlPlane
 from neon_sandbox.demo.stage import is_ready
 from neon_sandbox.emulator import Emulator
+from neon_tenants.shards import lease_of
 
 TIER: Final = "free"
 OPERATOR_USER: Final = f"system:serviceaccount:{installation.NAMESPACE}:{installation.SERVICE_ACCOUNT}"
 _API: Final = "/apis/neontenants.io/v1alpha1"
 _AT_ONCE: Final = 50
 """Requests of ours to the API server, so that it has time for the operator's."""
+_LOOK: Final = 0.5
+"""Seconds between two looks at Leases."""
 _AUDIT: Final = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
@@ -119,6 +122,40 @@ class Ground:
             await self.create("warm-up", name)
             await self.until(lambda: ("warm-up", name) in self.ready)
             yield child
+
+    @asynccontextmanager
+    async def sharing(self, name: str, replicas: int) -> AsyncIterator[tuple[Child, ...]]:
+        """So many operators without limits, each with a shard of its own; one alone has the whole fleet."""
+        if replicas == 1:
+            async with self.unlimited(name) as child:
+                yield (child,)
+            return
+        await installation.allow_shards(self.plane, replicas)
+        self.neon.knobs.requests_per_minute = self.neon.knobs.requests_per_second_per_route = 0
+        async with AsyncExitStack() as stack:
+            children = [
+                await stack.enter_async_context(
+                    self.operator(f"{name}-{number}", **_UNLIMITED, shards=str(replicas))
+                )
+                for number in range(replicas)
+            ]
+            while len(await self._holders(replicas)) < replicas:  # the Leases tell nobody
+                for child in children:
+                    child.check()
+                await asyncio.sleep(_LOOK)
+            await self.create("warm-up", name)
+            await self.until(lambda: ("warm-up", name) in self.ready)
+            yield tuple(children)
+
+    async def _holders(self, shards: int) -> set[str]:
+        """Who holds the Leases of so many shards."""
+        path = f"/apis/coordination.k8s.io/v1/namespaces/{installation.NAMESPACE}/leases"
+        wanted = {lease_of(number, shards) for number in range(shards)}
+        found = (await self.request("GET", path))["items"]
+        holders = {
+            lease["spec"].get("holderIdentity") for lease in found if lease["metadata"]["name"] in wanted
+        }
+        return holders - {"", None}
 
     # --- Kubernetes ----------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""What was used between two moments: by the operator, by the API server, and of both of its servers."""
+"""What was used between two moments: by the operators, by the API server, and of both of its servers."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _LIST: Final = ("GET", "/projects")
 class Window:
     """From its making on; of the operator also what came before, if asked for."""
 
-    def __init__(self, ground: Ground, operator: Child, *, since_birth: bool = False) -> None:
+    def __init__(self, ground: Ground, *operators: Child, since_birth: bool = False) -> None:
         self._ground = ground
         self._pids = {
-            "operator": operator.pid,
-            "api_server": ground.plane.pids[KUBE_APISERVER],
-            "etcd": ground.plane.pids[ETCD],
+            "operator": [operator.pid for operator in operators],
+            "api_server": [ground.plane.pids[KUBE_APISERVER]],
+            "etcd": [ground.plane.pids[ETCD]],
         }
         self._bytes = ground.plane.audit_log.stat().st_size if ground.plane.audit_log.exists() else 0
         self._requests = Counter(ground.neon.requests.counters)
-        self._used = {name: cpu_seconds(pid) for name, pid in self._pids.items()}
+        self._used = self._cpu()
         if since_birth:
             self._used["operator"] = 0.0
         self._load = time.process_time()
@@ -38,7 +38,7 @@ class Window:
         """All figures until now, some of them by tenant."""
         seconds = time.monotonic() - self._began
         load = time.process_time() - self._load
-        used = {name: cpu_seconds(pid) - self._used[name] for name, pid in self._pids.items()}
+        used = {name: seconds - self._used[name] for name, seconds in self._cpu().items()}
         each = max(tenants, 1)
         figures = {
             "seconds": seconds,
@@ -49,9 +49,12 @@ class Window:
             "api_server_cpu_ms_per_tenant": used["api_server"] * 1000 / each,
             "operator_to_api_server_cpu": used["operator"] / max(used["api_server"], 0.01),
             "api_server_cores": used["api_server"] / seconds,
-            "peak_mb": peak_megabytes(self._pids["operator"]),
+            "peak_mb": max(map(peak_megabytes, self._pids["operator"])),
         }
         return figures | self._kubernetes(each) | self._neon(each)
+
+    def _cpu(self) -> Figures:
+        return {name: sum(map(cpu_seconds, pids)) for name, pids in self._pids.items()}
 
     def _kubernetes(self, each: int) -> Figures:
         found = Counter(
