@@ -51,6 +51,7 @@ class End:
 async def work(operator: Operator, end: End) -> None:
     """Does the operator's work until it is to end. Raises what a part of it ended with."""
     settings = operator.settings
+    end.moved.clear()  # what is held now is what is listed first
     ended, anew = asyncio.Event(), asyncio.Event()
     triggers = _triggers(operator)
     watch = asyncio.create_task(_watch(operator, triggers, ended, anew, end.take_signals))

@@ -218,6 +218,29 @@ async def test_a_tier_that_takes_only_so_many_takes_no_more_of_all_shards(place:
     assert len(place.projects()) == 5
 
 
+async def test_the_brake_holds_what_all_shards_delete_together(place: Scene) -> None:
+    names = [f"t{number}" for number in range(12)]
+    operators = await start(place, 3, deletions_per_window="5")
+    await create_all(place, names)
+    for name in names:
+        await place.cluster.until_ready(name)
+    await asyncio.gather(*(place.cluster.delete("TenantDatabase", name) for name in names))
+
+    async def braked() -> bool:
+        left = [await place.cluster.get("TenantDatabase", name) for name in names]
+        reasons = Counter(condition(found, "Ready")["reason"] for found in left if found is not None)
+        return bool(reasons == {"DeletionHeld": 7})
+
+    await until(braked, "seven deletions are held")
+    assert len(place.projects()) == 7
+    done = await place.operate("all-are-meant", "ReleaseDeletions")
+    assert done["status"]["phase"] == "Succeeded"
+    for name in names:
+        await place.cluster.until_gone("TenantDatabase", name)
+    assert not place.projects()
+    assert all(operator.running for operator in operators)
+
+
 async def test_a_status_that_tells_another_shard_is_put_right(place: Scene) -> None:
     """An administrator could write it. The tenant's own replica does not see it any more."""
     operators = await start(place, 2)

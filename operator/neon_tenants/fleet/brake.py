@@ -117,7 +117,7 @@ class Brake:
         Raises:
             KubeError: it could not be stored; the brake holds on.
         """
-        self._state.forget()
+        await self.load()  # other replicas count, too
         held, released = self.held_records(), self.held_until(until)
         stored = await self._state.change(
             _KEY, lambda text: core.encode(core.release(core.decode(text), until))
