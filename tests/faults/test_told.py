@@ -5,6 +5,7 @@ The end is that of a life without faults, and Neon was written to as often.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from end_state import end_state, neon_writes
 from neon_sandbox.controlplane import ControlPlane
 from neon_sandbox.emulator.scripts import Script
 from scene import Scene, example_tier, playing
+from waiting import until
 from watch_wire import (
     Deed,
     Dice,
@@ -177,13 +179,27 @@ def irreversible(found: Object) -> Object:
     return {"end": found["end"], **{k: n for k, n in found["writes"].items() if not k.startswith("PATCH")}}
 
 
+async def life_to_rest(scene: Scene, wire: WatchWire, reference: Object) -> Object:
+    """The life with reads that lie behind, and what is there when the last pass on one was set right."""
+    found = await life(scene)
+    wire.events, wire.reads = as_it_is, up_to_date
+
+    async def is_right() -> bool:
+        found["end"] = await end_state(scene)
+        return bool(found["end"] == reference["end"])
+
+    with contextlib.suppress(AssertionError):  # who compares shows the difference
+        await until(is_right, "the next pass has set it right")
+    return {"end": found["end"], "writes": neon_writes(scene)}
+
+
 @pytest.mark.proves("F32", "I1", "I3")
 @pytest.mark.parametrize("versions", [1, 3])
 async def test_reads_that_lie_behind_repeat_no_create_and_no_deletion(
     unconnected: Scene, wire: WatchWire, reference: Object, versions: int
 ) -> None:
     wire.reads = behind(wire, versions)
-    found = await life(unconnected)
+    found = await life_to_rest(unconnected, wire, reference)
     assert irreversible(found) == irreversible(reference)
     assert wire.aged
     await stays(unconnected, wire, found["end"])
@@ -220,7 +236,7 @@ async def at_random(scene: Scene, wire: WatchWire, reference: Object, seed: int)
     dice = Dice(seed, chance=0.3, deeds=DEEDS)
     wire.events = dice
     wire.reads = lambda read: dice.reads(read) if len(wire.aged) < OLD_READS else 0
-    found = await life(scene)
+    found = await life_to_rest(scene, wire, reference)
     assert irreversible(found) == irreversible(reference), f"seed {seed}: {wire.told} {wire.aged}"
     assert wire.spoiled() > 0
     await stays(scene, wire, found["end"])

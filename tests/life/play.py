@@ -14,7 +14,7 @@ from fault import no_faults
 from life.acting import ROW, Actor, asked, console_uri
 from life.ledger import Ledger, Object
 from life.story import Story
-from life.verdict import GROUP, Seen, complaints, left_behind, secret_name
+from life.verdict import GROUP, Seen, complaints, left_behind, secret_name, unanswered
 from neon_sandbox.controlplane import ControlPlane
 from neon_sandbox.emulator.postgres.server import PostgresServer
 from scene import Scene, example_tier, playing, query
@@ -80,8 +80,8 @@ async def _converged(scene: Scene, traffic: Traffic, actor: Actor, bystanders: s
         last: list[str] = []
 
         async def well() -> bool:
-            last[:] = complaints(await _seen(scene, bystanders), ledger)
-            last.extend(await _unanswered(scene, look))
+            seen = await _seen(scene, bystanders)
+            last[:] = [*complaints(seen, ledger), *unanswered(seen, look)]
             return not last
 
         try:
@@ -105,17 +105,6 @@ async def _seen(scene: Scene, bystanders: set[str]) -> Seen:
     secrets = {secret["metadata"]["name"]: secret for secret in await scene.cluster.list("Secret")}
     projects = [p for p in scene.neon.projects() if p["id"] not in bystanders]
     return Seen(tenants, secrets, projects, scene.prefix)
-
-
-async def _unanswered(scene: Scene, look: str) -> list[str]:
-    """Who has not been looked at since it was asked for; a paused one is not looked at."""
-    return [
-        f"{tenant['metadata']['name']} was not looked at"
-        for tenant in await scene.cluster.list("TenantDatabase")
-        if condition(tenant, "Reconciling")["reason"] != "Paused"
-        and "deletionTimestamp" not in tenant["metadata"]
-        and tenant["status"].get("lastHandledReconcileAt") != look
-    ]
 
 
 async def _logins(scene: Scene, seen: Seen, ledger: Ledger) -> list[str]:

@@ -63,6 +63,19 @@ def complaints(seen: Seen, ledger: Ledger) -> list[str]:
     return found
 
 
+def unanswered(seen: Seen, look: str) -> list[str]:
+    """Who has not been looked at since it was asked for; a paused one is not looked at.
+
+    One whose deletion is held is: until then its status may tell of the spec before.
+    """
+    return [
+        f"{tenant['metadata']['name']} was not looked at"
+        for tenant in seen.tenants
+        if condition(tenant, "Reconciling")["reason"] != "Paused"
+        and tenant["status"].get("lastHandledReconcileAt") != look
+    ]
+
+
 # --- resources ---------------------------------------------------------------------------------------
 
 

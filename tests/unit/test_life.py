@@ -11,7 +11,7 @@ import pytest
 
 from life.ledger import Ledger, Object
 from life.story import Act, Story
-from life.verdict import HISTORY, QUOTAS, Seen, complaints, in_base32, left_behind
+from life.verdict import HISTORY, QUOTAS, Seen, complaints, in_base32, left_behind, unanswered
 from sweep.seeds import KILLED, MIXED, Seed
 
 UID = str(uuid.UUID(int=7))
@@ -86,6 +86,15 @@ def test_a_reason_without_its_cause_is_no_excuse() -> None:
     gone = ledger()
     gone.deleted_by_hand.add("red-bird-1")
     assert complaints(seen([stalled], [project(deleted_at=1.0)]), gone) == []
+
+
+def test_everybody_is_looked_at_before_the_verdict_but_who_is_paused() -> None:
+    paused, held = tenant(), tenant(deletionTimestamp="now")
+    paused["status"]["conditions"].append({"type": "Reconciling", "status": "False", "reason": "Paused"})
+    at_rest = seen([tenant(), held, paused], [project()])
+    assert unanswered(at_rest, "first") == ["one was not looked at"] * 2
+    held["status"]["lastHandledReconcileAt"] = "first"
+    assert unanswered(at_rest, "first") == ["one was not looked at"]
 
 
 def test_what_a_stripped_finalizer_leaves_must_be_reported() -> None:
