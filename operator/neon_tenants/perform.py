@@ -16,6 +16,7 @@ from neon_tenants.core import secret as core_secret
 from neon_tenants.core import steps
 from neon_tenants.core.failure import Done
 from neon_tenants.core.intent import Attempt, Intent, Sent, decode, sight
+from neon_tenants.core.knowledge import Knowledge
 from neon_tenants.core.marker import Certificate
 from neon_tenants.core.observed import Lookup, Observed
 from neon_tenants.core.pace import Pace
@@ -84,7 +85,7 @@ class Performer:
 
     @singledispatchmethod
     async def perform(self, step: Any, observed: Observed) -> Observed:
-        """Does the step and returns the world as it is known then."""
+        """Does the step and returns the world as it is known then, which is `now`."""
         raise TypeError(f"{type(step).__name__} is no step that can be done ({observed.tenant.name})")
 
     # --- looks ---------------------------------------------------------------------------------
@@ -103,7 +104,7 @@ class Performer:
             # Renamed by hand, or gone: only the id tells.
             project = await self._neon.get_project(recorded)
             lookup = lookup.with_project(project) if project else lookup
-        return replace(observed, lookup=lookup)
+        return self._seen(observed, lookup=lookup)
 
     async def _listed(self, observed: Observed, *, fresh: bool, newer_than: float) -> Lookup:
         projects = await self._alive.in_place(observed.marker, newer_than=newer_than, whole=not fresh)
@@ -112,23 +113,24 @@ class Performer:
     @perform.register
     async def _look_up_deleted(self, _step: steps.LookUpDeleted, observed: Observed) -> Observed:
         deleted = await self._deleted.in_place(observed.marker, newer_than=self._clock())
-        return replace(observed, lookup=replace(_looked_up(observed), recoverable=deleted))
+        return self._seen(observed, lookup=replace(_looked_up(observed), recoverable=deleted))
 
     @perform.register
     async def _read_certificate(self, step: steps.ReadCertificate, observed: Observed) -> Observed:
         certificate = await self._neon.certificate(step.project_id)
-        return replace(observed, certificates={**observed.certificates, step.project_id: certificate})
+        known = {**observed.certificates, step.project_id: certificate}
+        return self._seen(observed, certificates=known)
 
     @perform.register
     async def _read_project(self, step: steps.ReadProject, observed: Observed) -> Observed:
         project = await self._neon.get_project(step.project_id)
         if project is None:
             raise unreachable("The project went away while it was looked at.", Done.NO)
-        return replace(observed, lookup=_looked_up(observed).with_project(project))
+        return self._seen(observed, lookup=_looked_up(observed).with_project(project))
 
     @perform.register
     async def _read_endpoints(self, step: steps.ReadEndpoints, observed: Observed) -> Observed:
-        return replace(observed, endpoints=await self._neon.endpoints(step.project_id))
+        return self._seen(observed, endpoints=await self._neon.endpoints(step.project_id))
 
     @perform.register
     async def _read_operations(self, step: steps.ReadOperations, observed: Observed) -> Observed:
@@ -148,20 +150,21 @@ class Performer:
             after = self._clock() - knowledge.operations_since
             self._pace(observed).found(after=after, finished=not pending)
         delay = FAILED_POLL if failed else min(NEXT_POLL * 2**knowledge.polls, MAX_POLL)
-        return self._remember(
-            observed,
+        knowledge = replace(
+            knowledge,
             project_id=step.project_id,
             operations=pending,
             polls=knowledge.polls + 1,
             poll_at=self._clock() + delay,
             failed=failed,
         )
+        return self._remember(observed, knowledge)
 
     @perform.register
     async def _read_connection(self, step: steps.ReadConnection, observed: Observed) -> Observed:
         tenant = observed.tenant
         connection = await self._neon.connection(step.project_id, database=tenant.database, role=tenant.role)
-        return replace(observed, connection=connection)
+        return self._seen(observed, connection=connection)
 
     # --- the create ----------------------------------------------------------------------------
 
@@ -177,16 +180,16 @@ class Performer:
             started=self._wall_time(),
         )
         # Remembered before: if the answer is lost, the next read may show that we won.
-        observed = self._remember(observed, attempt=attempt)
+        knowledge = self._keep(observed, replace(observed.knowledge, attempt=attempt))
         try:
             tenant = await self._tenants.declare(observed.tenant, intent)
         except KubeError as error:
             if error.done is Done.NO:
-                self._remember(observed, attempt=None)
+                self._keep(observed, replace(knowledge, attempt=None))
             raise
         seen = decode(tenant.annotations.get(names.INTENT), tenant.uid)
-        sighting = sight(observed.knowledge.sighting, seen, tenant.status.resolved_intent, self._clock())
-        return self._remember(replace(observed, tenant=tenant), sighting=sighting)
+        sighting = sight(knowledge.sighting, seen, tenant.status.resolved_intent, self._clock())
+        return self._remember(observed, replace(knowledge, sighting=sighting), tenant=tenant)
 
     @perform.register
     async def _create_project(self, step: steps.CreateProject, observed: Observed) -> Observed:
@@ -202,23 +205,25 @@ class Performer:
             limits=step.limits,
         )
         # Until an answer proves otherwise, it may have been done: also when this task is cancelled.
-        observed = self._remember(observed, attempt=replace(attempt, sent=Sent.UNKNOWN))
+        unknown = replace(attempt, sent=Sent.UNKNOWN)
+        knowledge = self._keep(observed, replace(observed.knowledge, attempt=unknown))
         try:
             created = await self._neon.create_project(new, send_before=attempt.send_before)
         except NeonError as error:
             if error.failure.done is Done.NO:
-                self._remember(observed, attempt=attempt)
+                self._keep(observed, replace(knowledge, attempt=attempt))
             raise
-        lookup = _looked_up(observed).with_project(created.project)
-        observed = replace(observed, lookup=lookup, endpoints=created.endpoints)
-        observed = self._started(observed, created.project.id, created.operations)
-        return self._remember(
+        knowledge = self._started(
             observed,
+            created.project.id,
+            created.operations,
             attempt=replace(attempt, sent=Sent.DONE),
             created=created.project,
             connection=created.connection,
             endpoints=created.endpoints,
         )
+        lookup = _looked_up(observed).with_project(created.project)
+        return self._remember(observed, knowledge, lookup=lookup, endpoints=created.endpoints)
 
     # --- changes to a project ------------------------------------------------------------------
 
@@ -227,17 +232,19 @@ class Performer:
         project, operations = await self._neon.rename_project(step.project_id, step.name)
         if step.name == observed.marker.released_name:
             if observed.tenant.deleting:
-                return _let_go(observed, step.project_id)
+                return self._let_go(observed, step.project_id)
             # Not ours any more: its operations are none that we wait for.
-            return replace(observed, lookup=_looked_up(observed).with_project(project))
+            return self._seen(observed, lookup=_looked_up(observed).with_project(project))
         lookup = _looked_up(observed).with_project(project)
-        return self._started(replace(observed, lookup=lookup), step.project_id, operations)
+        knowledge = self._started(observed, step.project_id, operations)
+        return self._remember(observed, knowledge, lookup=lookup)
 
     @perform.register
     async def _update_project(self, step: steps.UpdateProject, observed: Observed) -> Observed:
         project, operations = await self._neon.update_project(step.project_id, step.limits)
         lookup = _looked_up(observed).with_project(project)
-        observed = self._started(replace(observed, lookup=lookup), step.project_id, operations)
+        knowledge = self._started(observed, step.project_id, operations)
+        observed = self._remember(observed, knowledge, lookup=lookup)
         return self._taken(observed, project_differences(step.limits, project))
 
     @perform.register
@@ -250,67 +257,85 @@ class Performer:
             disabled=step.disabled,
         )
         endpoints = tuple(changed if e.id == changed.id else e for e in observed.endpoints or ())
-        observed = self._started(replace(observed, endpoints=endpoints), step.project_id, operations)
+        knowledge = self._started(observed, step.project_id, operations)
+        observed = self._remember(observed, knowledge, endpoints=endpoints)
         return self._taken(observed, compute_differences(step.compute, changed.compute))
 
     @perform.register
     async def _delete_project(self, step: steps.DeleteProject, observed: Observed) -> Observed:
         await self._neon.delete_project(step.project_id)
         # Gone only when a list says so (protocol, rule 10).
-        return _let_go(observed, step.project_id)
+        return self._let_go(observed, step.project_id)
 
     # --- Kubernetes ----------------------------------------------------------------------------
 
     @perform.register
     async def _create_secret(self, step: steps.CreateSecret, observed: Observed) -> Observed:
         try:
-            return _with_secret(observed, await self._secrets.create(observed.tenant, step.content))
+            return self._with_secret(observed, await self._secrets.create(observed.tenant, step.content))
         except ForbiddenError:
             if not observed.tenant.deleting:
                 raise
             # The namespace goes, too. A deletion that is held says so, and does not try for ever.
-            return replace(observed, secret_refused=True)
+            return self._seen(observed, secret_refused=True)
 
     @perform.register
     async def _update_secret(self, step: steps.UpdateSecret, observed: Observed) -> Observed:
         assert isinstance(observed.secret, (Ours, LeftBehind))
         found = observed.secret.found
-        return _with_secret(observed, await self._secrets.update(observed.tenant, found, step.content))
+        return self._with_secret(observed, await self._secrets.update(observed.tenant, found, step.content))
 
     @perform.register
     async def _own_secret(self, _step: steps.OwnSecret, observed: Observed) -> Observed:
         assert isinstance(observed.secret, Ours)
-        return _with_secret(observed, await self._secrets.own(observed.tenant, observed.secret.found))
+        return self._with_secret(observed, await self._secrets.own(observed.tenant, observed.secret.found))
 
     @perform.register
     async def _add_finalizer(self, _step: steps.AddFinalizer, observed: Observed) -> Observed:
-        return replace(observed, tenant=await self._tenants.add_finalizer(observed.tenant))
+        return self._seen(observed, tenant=await self._tenants.add_finalizer(observed.tenant))
 
     @perform.register
     async def _remove_finalizer(self, _step: steps.RemoveFinalizer, observed: Observed) -> Observed:
         await self._tenants.remove_finalizer(observed.tenant)
         others = tuple(name for name in observed.tenant.finalizers if name != names.FINALIZER)
-        return replace(observed, tenant=replace(observed.tenant, finalizers=others))
+        return self._seen(observed, tenant=replace(observed.tenant, finalizers=others))
 
-    # --- memory --------------------------------------------------------------------------------
+    # --- what is known then --------------------------------------------------------------------
 
-    def _remember(self, observed: Observed, **changes: Any) -> Observed:
-        knowledge = replace(observed.knowledge, **changes)
+    def _seen(self, observed: Observed, **changes: Any) -> Observed:
+        return replace(observed, now=self._clock(), **changes)
+
+    def _with_secret(self, observed: Observed, found: SecretObject) -> Observed:
+        tenant = observed.tenant
+        return self._seen(observed, secret=core_secret.state_of(found, uid=tenant.uid, name=tenant.name))
+
+    def _let_go(self, observed: Observed, project_id: str) -> Observed:
+        return self._seen(observed, lookup=None, let_go=observed.let_go | {project_id})
+
+    def _remember(self, observed: Observed, knowledge: Knowledge, **changes: Any) -> Observed:
+        return self._seen(observed, knowledge=self._keep(observed, knowledge), **changes)
+
+    def _keep(self, observed: Observed, knowledge: Knowledge) -> Knowledge:
+        """Remembers it, whatever becomes of this pass."""
         self._memory.keep(observed.tenant.uid, knowledge)
-        return replace(observed, knowledge=knowledge)
+        return knowledge
 
-    def _started(self, observed: Observed, project_id: str, operations: Iterable[Operation]) -> Observed:
-        """Notes the operations that a request started, to be looked at after a moment."""
-        running = (*(observed.knowledge.operations or ()), *_running(operations))
+    def _started(
+        self, observed: Observed, project_id: str, operations: Iterable[Operation], **changes: Any
+    ) -> Knowledge:
+        """What is known with the operations that a request started, to be looked at after a moment."""
+        known = observed.knowledge
+        running = (*(known.operations or ()), *_running(operations))
         now = self._clock()
-        return self._remember(
-            observed,
+        return replace(
+            known,
             project_id=project_id,
             operations=running,
             polls=0,
             operations_since=now,
             poll_at=now + (self._pace(observed).first() if running else 0.0),
             failed=None,
+            **changes,
         )
 
     def _pace(self, observed: Observed) -> Pace:
@@ -322,16 +347,13 @@ class Performer:
             raise unreachable(
                 f"Neon accepted the change of {', '.join(sorted(left))} but does not show it yet.", Done.NO
             )
-        return self._remember(observed, not_taken=observed.knowledge.not_taken | differing)
+        known = observed.knowledge
+        return self._remember(observed, replace(known, not_taken=known.not_taken | differing))
 
 
 def _recorded_id(observed: Observed) -> str | None:
     in_secret = observed.secret.project_id if isinstance(observed.secret, Ours) else None
     return observed.tenant.status.project_id or observed.knowledge.created_id or in_secret
-
-
-def _let_go(observed: Observed, project_id: str) -> Observed:
-    return replace(observed, lookup=None, let_go=observed.let_go | {project_id})
 
 
 def _looked_up(observed: Observed) -> Lookup:
@@ -341,8 +363,3 @@ def _looked_up(observed: Observed) -> Lookup:
 
 def _running(operations: Iterable[Operation]) -> tuple[str, ...]:
     return tuple(operation.id for operation in operations if operation.progress is Progress.RUNNING)
-
-
-def _with_secret(observed: Observed, found: SecretObject) -> Observed:
-    tenant = observed.tenant
-    return replace(observed, secret=core_secret.state_of(found, uid=tenant.uid, name=tenant.name))

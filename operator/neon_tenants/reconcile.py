@@ -23,7 +23,7 @@ from neon_tenants.core.failure import Failure
 from neon_tenants.core.intent import IntentState, decode, sight
 from neon_tenants.core.key import Key
 from neon_tenants.core.knowledge import Knowledge
-from neon_tenants.core.observed import Lookup, Observed, Tenant, is_pending
+from neon_tenants.core.observed import Lookup, Observed, Tenant, is_pending, is_settled
 from neon_tenants.core.record import Record
 from neon_tenants.core.room import Claim
 from neon_tenants.core.secret import Absent
@@ -73,7 +73,7 @@ class Reconciler:
         self._namespaces = namespaces
         self._secrets = secrets
         self._events = events
-        self._performer = performer
+        self._perform = performer.perform
         self._memory = memory
         self._tier = tier
         self._claims = claims
@@ -102,14 +102,15 @@ class Reconciler:
             return Again(gone=True)
         try:
             while True:
-                step = plan.next_step(replace(observed, now=self._clock()))
+                step = plan.next_step(observed)
                 if isinstance(step, (Rest, Wait, Leave)):
                     return await self._end(observed, step)
                 logger.debug("step", extra={"step": type(step).__name__, "tenant": f"{namespace}/{name}"})
-                observed = await self._performer.perform(step, observed)
+                observed = await self._perform(step, observed)
                 if event := core_event.of_step(step):
                     self.repaired += event.reason is Reason.DRIFT_REPAIRED
                     await self._events.post(Regarding.of_tenant(observed.tenant), event)
+                    observed = replace(observed, now=self._clock())
         except NeonError as error:
             return await self._failed(observed, error)
         except (ConflictError, GoneError):
@@ -135,13 +136,19 @@ class Reconciler:
         found = None if resumed else await self._secrets.get(namespace, tenant.secret_name)
         seen = decode(tenant.annotations.get(names.INTENT), tenant.uid)
         knowledge = self._memory.of(tenant.uid).about(tenant.status.project_id)
+        admitted = self._is_admitted(tenant, tier)
+        settled = is_settled(tenant, tier, admitted=admitted) and not knowledge.operations
+        since = knowledge.waiting_since
         knowledge = replace(
-            knowledge, sighting=sight(knowledge.sighting, seen, tenant.status.resolved_intent, now)
+            knowledge,
+            sighting=sight(knowledge.sighting, seen, tenant.status.resolved_intent, now),
+            waiting_since=now if since is None and not settled else since,
         )
+        self._memory.keep(tenant.uid, knowledge)
         created = knowledge.created
-        observed = Observed(
+        return Observed(
             cluster=self._identity.cluster,
-            now=now,
+            now=self._clock(),
             intent_lifetime=self._identity.intent_lifetime,
             age=self._epoch() - tenant.created,
             tenant=tenant,
@@ -160,12 +167,8 @@ class Reconciler:
             if created and not (tenant.deleting or knowledge.doubted)
             else None,
             endpoints=knowledge.endpoints,
-            admitted=self._is_admitted(tenant, tier),
+            admitted=admitted,
         )
-        if not observed.settled and knowledge.waiting_since is None:
-            observed = replace(observed, knowledge=replace(knowledge, waiting_since=now))
-        self._memory.keep(tenant.uid, observed.knowledge)
-        return observed
 
     def _is_admitted(self, tenant: Tenant, tier: Tier | None) -> bool:
         if tier is None or not is_pending(tenant.status.tier, tier):

@@ -30,6 +30,8 @@ _AT_ONCE: Final = 50
 """Requests of ours to the API server, so that it has time for the operator's."""
 _LOOK: Final = 0.5
 """Seconds between two looks at Leases."""
+_AGAIN: Final = 0.2
+"""Seconds until a watch that broke is begun again."""
 _AUDIT: Final = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
@@ -66,6 +68,8 @@ class Ground:
     """How many of a namespace are not there any more."""
     stored: tuple[int, ...] = ()
     """Bytes in etcd of a settled tenant, and of its Secret."""
+    standing: set[tuple[str, str]] = field(default_factory=set)
+    """Those that are there, as far as anything told."""
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     @classmethod
@@ -218,27 +222,53 @@ class Ground:
             await self.changed.wait_for(condition)
 
     async def _watch(self) -> None:
-        """Notes when each tenant gets Ready, as a user would see it."""
-        params = {"watch": "1", "allowWatchBookmarks": "false", "timeoutSeconds": "86400"}
-        while True:
-            async with self.http.get(f"{_API}/tenantdatabases", params=params) as answer:
-                answer.raise_for_status()
-                rest = b""
-                async for data in answer.content.iter_any():
-                    *lines, rest = (rest + data).split(b"\n")
-                    for line in lines:
-                        self._note(orjson.loads(line))
-                    async with self.changed:
-                        self.changed.notify_all()
+        """Notes when each tenant gets Ready, as a user would see it.
 
-    def _note(self, event: dict[str, Any]) -> None:
+        The API server ends the watch of one who reads too slowly, as this process may on a busy machine.
+        What went meanwhile is missing in a list, and told by nothing else.
+        """
+        while True:
+            try:
+                await self._watch_from(await self._list())
+            except aiohttp.ClientError:
+                await asyncio.sleep(_AGAIN)
+
+    async def _list(self) -> str:
+        """Notes what is there, and what is not there any more; the version to watch from."""
+        listed = await self.request("GET", f"{_API}/tenantdatabases")
+        there = {self._note(found) for found in listed["items"]}
+        for missed in self.standing - there:
+            self._note_gone(missed)
+        async with self.changed:
+            self.changed.notify_all()
+        return str(listed["metadata"]["resourceVersion"])
+
+    async def _watch_from(self, version: str) -> None:
+        params = {"watch": "1", "resourceVersion": version, "timeoutSeconds": "86400"}
+        async with self.http.get(f"{_API}/tenantdatabases", params=params) as answer:
+            answer.raise_for_status()
+            rest = b""
+            async for data in answer.content.iter_any():
+                *lines, rest = (rest + data).split(b"\n")
+                for line in lines:
+                    self._note_event(orjson.loads(line))
+                async with self.changed:
+                    self.changed.notify_all()
+
+    def _note_event(self, event: dict[str, Any]) -> None:
         found = event["object"]
-        if found.get("kind") != "TenantDatabase":
-            return
+        if found.get("kind") == "TenantDatabase":
+            key = self._note(found)
+            if event["type"] == "DELETED":
+                self._note_gone(key)
+
+    def _note_gone(self, key: tuple[str, str]) -> None:
+        self.standing.discard(key)
+        self.gone[key[0]] += 1
+
+    def _note(self, found: dict[str, Any]) -> tuple[str, str]:
         key = (found["metadata"]["namespace"], found["metadata"]["name"])
-        if event["type"] == "DELETED":
-            self.gone[key[0]] += 1
-            return
+        self.standing.add(key)
         generation = found.get("status", {}).get("tier", {}).get("generation")
         if generation is not None and self.served.get(key) != generation:
             self.served[key] = generation
@@ -246,3 +276,4 @@ class Ground:
         if key not in self.ready and is_ready(found):
             self.ready[key] = time.monotonic()
             self.readied[key[0]] += 1
+        return key

@@ -97,8 +97,8 @@ class Connection:
     def pgpass(self) -> str:
         """Lines of a libpq password file, for both hosts."""
         hosts = dict.fromkeys((self.host, self.pooled_host))
-        rest = (str(self.port), self.database, self.username, self.password)
-        return "".join(":".join(map(_escaped, (host, *rest))) + "\n" for host in hosts)
+        rest = ":".join(map(_escaped, (str(self.port), self.database, self.username, self.password)))
+        return "".join(f"{_escaped(host)}:{rest}\n" for host in hosts)
 
     def _uri(self, host: str) -> str:
         port = "" if self.port == DEFAULT_PORT else f":{self.port}"

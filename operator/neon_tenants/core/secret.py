@@ -54,10 +54,13 @@ class Ours:
     found: SecretObject
     project_id: str | None
     """An id that tenants can edit: it counts only together with the exact name (protocol, rule 2)."""
-    connection: Connection | None
-    """The login, where the data is still what we wrote; None after somebody edited it."""
     owned: bool
     """Whether the owner reference stands, so that it goes with its resource."""
+
+    @property
+    def connection(self) -> Connection | None:
+        """The login, where the data is still what we wrote; None after somebody edited it."""
+        return _connection(self.found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,6 @@ def state_of(found: SecretObject | None, *, uid: str, name: str) -> SecretState:
         return Ours(
             found,
             project_id=_project_id(found),
-            connection=_connection(found),
             owned=uid in found.owner_uids,
         )
     owner_name = found.annotations.get(names.OWNER_NAME, "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from neon_tenants.api.quantity import MAX_INT64
@@ -23,6 +24,7 @@ MAX_PERCENT: Final = 1_000_000
 MIN_YEAR: Final = 2000
 MAX_YEAR: Final = 9999
 """Ends of billing periods in between are taken for such."""
+NOTHING: Final = Consumption()
 STORAGE: Final = "logical_size_bytes"
 """The one that is per branch, never resets, and stops writes only (docs/neon.md, Quotas)."""
 
@@ -56,12 +58,15 @@ def merged(known: Consumption, told: Consumption) -> Consumption:
 
     | told | meter |
     |---|---|
+    | nothing at all | as known |
     | a number below 0, or none | as known; none where the period is another |
     | of the same period, or without one | the larger of the two |
     | of a later period | as told: it began again |
     | of an earlier period | as known: an answer that came late |
     | the logical size, whatever the period | as told, since it may shrink |
     """
+    if told == NOTHING:
+        return known
     order = _order(known.period_end, told.period_end)
     amounts: dict[str, int | None] = {}
     for kind in QUOTA_KINDS:
@@ -89,11 +94,12 @@ def odd(told: Consumption) -> tuple[str, ...]:
 def consumed(usage: Usage | None) -> Consumption:
     """What a status says was used."""
     if usage is None:
-        return Consumption()
+        return NOTHING
     used = {kind.neon: meter.used for kind in QUOTA_KINDS if (meter := meter_of(usage, kind))}
     return Consumption(period_end=usage.period_end, **used)
 
 
+@lru_cache(maxsize=1024)  # a pass asks several times, and new tenants are all alike
 def measured(consumption: Consumption, quota: Quota) -> Usage:
     """The status for what was used of these quotas."""
     meters = {
@@ -140,7 +146,7 @@ def of_project(observed: Observed, project: Project) -> Usage | None:
     old = status.usage if status.project_id in (None, project.id) else None
     if project.quota is None:
         return old
-    told = merged(observed.note.consumption or Consumption(), project.consumption or Consumption())
+    told = merged(observed.note.consumption or NOTHING, project.consumption or NOTHING)
     return updated(old, told, project.quota, warning_percent(observed.tier))
 
 

@@ -122,5 +122,5 @@ def password_unavailable(role: str, database: str, *, stored: bool) -> NeonError
 
 def tidy(text: str) -> str:
     """Words of the other side made fit for a condition or a log: printable, one line, redacted, bounded."""
-    clean = "".join(char if char.isprintable() else " " for char in text)
+    clean = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
     return redact(" ".join(clean.split()))[:MAX_TEXT]

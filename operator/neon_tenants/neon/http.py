@@ -11,6 +11,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlencode
 
@@ -204,9 +205,14 @@ class Http:
         if request.json is not None:
             headers["Content-Type"] = "application/json"
             body = orjson.dumps(request.json)
-        sent = httpx.Request(request.method, f"{self._url}{path}{query}", headers=headers, content=body)
+        sent = httpx.Request(request.method, _url(f"{self._url}{path}{query}"), headers=headers, content=body)
         response = await self._transport.handle_async_request(sent)
         return response.status_code, response.headers, await response.aread()
+
+
+@lru_cache(maxsize=64)  # a create and a list always ask at the same address
+def _url(text: str) -> httpx.URL:
+    return httpx.URL(text)
 
 
 def _parsed(body: bytes, parse: Callable[[bytes], T], what: str) -> T:

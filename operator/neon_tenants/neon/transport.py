@@ -79,7 +79,7 @@ class Transport(httpx.AsyncBaseTransport):
                 request.method,
                 URL(str(request.url), encoded=True),
                 data=await request.aread() or None,
-                headers=request.headers,
+                headers=[(name.decode(), value.decode()) for name, value in request.headers.raw],
                 allow_redirects=False,
             ) as response:
                 body = await _read(response)
