@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from generators import api_reference, guarantees, performance, troubleshooting
+from generators import api_reference, guarantees, performance, scale, troubleshooting
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
 
@@ -16,6 +16,7 @@ def pages() -> dict[str, str]:
         "api.md": api_reference.page(),
         "guarantees.md": guarantees.page(),
         "performance.md": performance.page(),
+        "scale.md": scale.page(),
         "troubleshooting.md": troubleshooting.page(),
     }
 

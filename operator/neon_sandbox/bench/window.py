@@ -58,12 +58,13 @@ class Window:
 
     def _kubernetes(self, each: int) -> Figures:
         found = Counter(
-            "writes" if request.is_write else "reads"
+            "leases" if request.resource == "leases" else "writes" if request.is_write else "reads"
             for request in self._ground.plane.requests(self._bytes)
             if request.user == OPERATOR_USER
         )
         return {
             "kubernetes_writes": found["writes"],
+            "lease_requests": found["leases"],
             "kubernetes_writes_per_tenant": found["writes"] / each,
             "kubernetes_reads_per_tenant": found["reads"] / each,
         }
