@@ -123,9 +123,16 @@ async def restart(ground: Ground, size: Size, run: int) -> dict[str, Figures]:
 async def rest(ground: Ground, size: Size, run: int) -> dict[str, Figures]:
     """An hour of rest, pressed together: every tenant is looked at once, and six sweeps go by."""
     ground.neon.knobs.latency = ground.neon.knobs.operation_seconds = 0
-    settings = {"sweep_interval": f"{REST / SWEEPS}", "resync_interval": f"{REST}"}
+    settings = {
+        "sweep_interval": f"{REST / SWEEPS}",
+        "resync_interval": f"{REST}",
+        "usage_reads_per_sweep": f"{2 * size.fleet}",
+    }
     async with ground.unlimited(f"rest-{run}", **settings) as operator:
-        await asyncio.sleep(2 * REST / SWEEPS)  # the first sweep reads who was active
+        asked = -1
+        while asked != (now := ground.neon.requests.count() - ground.neon.requests.count("GET", "/projects")):
+            asked = now  # the first sweeps read who was active; looks in passing begin after an interval
+            await asyncio.sleep(REST)
         window = Window(ground, operator)
         await asyncio.sleep(REST)
         found = window.close(size.fleet)

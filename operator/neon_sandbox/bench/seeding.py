@@ -18,6 +18,7 @@ import orjson
 from neon_sandbox.bench.ground import Ground
 from neon_sandbox.emulator.copying import Copy
 from neon_tenants.core.marker import Certificate, Marker
+from neon_tenants.core.secret import digest
 
 NAMESPACE: Final = "fleet"
 CLUSTER: Final = "bench"
@@ -78,20 +79,27 @@ async def seed(ground: Ground, tenants: int) -> None:
     template = _Ids(
         _TEMPLATE, found["metadata"]["uid"], status["projectId"], status["branchId"], status["endpointId"]
     )
+    secret = await ground.request("GET", f"/api/v1/namespaces/{NAMESPACE}/secrets/{_TEMPLATE}-database")
+    data = {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
     copies = [_Ids.of(number, template) for number in range(1, tenants)]
     ground.neon.copy_project(template.project, map(_project, copies))
     async with _Etcd(ground) as etcd:
         values = [await etcd.get(key) for key in _KEYS]
-        await etcd.put_all(_copied(copies, template, values))
+        await etcd.put_all(_copied(copies, template, values, data))
     ground.stored = tuple(len(value) for value in values)
     await ground.until(lambda: ground.readied[NAMESPACE] >= tenants)
 
 
-def _copied(copies: list[_Ids], template: _Ids, values: list[bytes]) -> Iterator[tuple[str, bytes]]:
+def _copied(
+    copies: list[_Ids], template: _Ids, values: list[bytes], data: dict[str, str]
+) -> Iterator[tuple[str, bytes]]:
+    """Keys and values in etcd. A Secret's digest is that of its own data, or each would be put right."""
+    before = digest(data).encode()
     for ids in copies:
         replace = ids.instead(template)
+        after = digest({key: replace(text.encode()).decode() for key, text in data.items()}).encode()
         for key, value in zip(_KEYS, values, strict=True):
-            yield key.replace(_TEMPLATE, ids.name), replace(value)
+            yield key.replace(_TEMPLATE, ids.name), replace(value).replace(before, after)
 
 
 def _project(ids: _Ids) -> Copy:
