@@ -101,7 +101,7 @@ class Election:
         lease = self.lease
         if lease is None or lease.holder == self._identity:
             return ""
-        return "" if is_free(lease, self._unchanged, self._terms) else lease.holder
+        return "" if is_free(lease, self.unchanged, self._terms) else lease.holder
 
     async def acquire(self, stop: asyncio.Event) -> bool:
         """Waits until we lead; false when asked to stop."""
@@ -190,16 +190,17 @@ class Election:
             case Move.STEP_DOWN:
                 self._renewed = self._stored = None
             case Move.WAIT if lease is not None and lease.holder:
-                return min(self._delay(), max(honored(lease, self._terms) - self._unchanged, 0.0))
+                return min(self._delay(), max(honored(lease, self._terms) - self.unchanged, 0.0))
         return self._delay()
 
     def _next_move(self, lease: Lease | None) -> Move:
         renewed = None if self._renewed is None else self._clock() - self._renewed
-        view = View(self._identity, lease, self._unchanged, renewed, self._eager())
+        view = View(self._identity, lease, self.unchanged, renewed, self._eager())
         return next_move(view, self._terms)
 
     @property
-    def _unchanged(self) -> float:
+    def unchanged(self) -> float:
+        """Seconds since the Lease was seen to change."""
         return 0.0 if self._sight is None else self._clock() - self._sight.since
 
     async def _hold(self, found: Found | None, timeout: float) -> None:  # noqa: ASYNC109

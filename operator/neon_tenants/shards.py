@@ -217,7 +217,7 @@ class Shards:
                 renewing.cancel()
                 await asyncio.wait({renewing})
                 if election.leads:
-                    await election.release(dict.fromkeys((NEED, KEEPS_TO, WANTED), ""))
+                    await election.release(dict.fromkeys((NEED, KEEPS_TO), ""))
             if not renewing.cancelled():
                 renewing.result()
 
@@ -266,13 +266,18 @@ class Shards:
         self._keep_to_portions()
         if self.scope.conducts:
             self._divide(now)
-        seats = [Seat(election.holder, _note(election, WANTED)) for election in self._elections]
+        seats = [self._seat(election) for election in self._elections]
         intent = balance.intent(self._identity, seats, agreed=agreed)
         self._takes = intent.takes | {0}
         for number in intent.gives:
             self._given[number].set()
         if intent.asks is not None:
             await self._ask(intent.asks)
+
+    def _seat(self, election: Election) -> Seat:
+        """A free shard is kept for who asked for it, as long as a Lease lasts: else it does not come."""
+        comes = bool(election.holder) or election.unchanged < self._terms.duration
+        return Seat(election.holder, _note(election, WANTED) if comes else "")
 
     def _agrees(self, now: float) -> bool:
         """Whether the fleet is split as this replica does, and was for as long as a Lease lasts."""
@@ -303,6 +308,8 @@ class Shards:
             return dict.fromkeys((SPLIT, PORTIONS, NEED, KEEPS_TO, WANTED), "")
         keeps_to = self._keeps_to.get(number)
         notes = {NEED: str(self._need), KEEPS_TO: "" if keeps_to is None else str(keeps_to)}
+        if number not in self._gained:
+            notes[WANTED] = ""  # it is being taken
         if number == 0:
             notes[SPLIT] = f"{self._split}/{self._identity}"
             if self._division.wanted is not None:

@@ -15,6 +15,7 @@ from cluster import Object, condition
 from evidence import verdict
 from lease import ELECTING
 from neon_sandbox import installation
+from neon_sandbox.bench.figures import busiest
 from neon_sandbox.child import Child
 from neon_tenants.core.shard import shard_of, told
 from scene import Scene, example_tier
@@ -295,4 +296,32 @@ async def test_replicas_that_split_the_fleet_otherwise_wait_for_who_conducts(pla
             return bool(found["status"]["shard"] == shard)
 
         await place.cluster.until_tenant(name, told_anew, f"{name} tells its new shard")
+    assert len(place.projects()) == len(names)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(500)
+@pytest.mark.proves("I12")
+async def test_the_parts_of_the_budget_are_never_more_than_the_whole(place: Scene) -> None:
+    """By Neon's own journal, while shards and needs move. It refuses what is more, and refused nothing."""
+    share = 240
+    place.neon.knobs.requests_per_minute = share
+    limits = {
+        "requests_per_minute": str(share),
+        "requests_per_second_per_route": "32",
+        "request_timeout": "5",
+        "intent_lifetime": "300",  # creates wait for their turn
+    }
+    operators = await start(place, 2, **limits)
+    names = [f"t{number}" for number in range(100)]
+    await create_all(place, names)
+    await until_posted(place, 40)
+    operators.append(await place.start_operator(**{**SHARED, **limits}))
+    await until_shared(operators)
+    for posted in (80, len(names)):
+        await until_posted(place, posted)
+    for name in names:
+        await place.cluster.until_ready(name)
+    assert place.neon.requests.count(status=429) == 0
+    assert busiest([request.at for request in place.neon.requests], 60.0) <= share
     assert len(place.projects()) == len(names)

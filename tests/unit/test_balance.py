@@ -46,6 +46,9 @@ ROWS: dict[str, tuple[list[Seat], bool, Intent]] = {
     "we hold what another wants": (seats("ammb", [(2, "b")]), True, gives(2)),
     "we hold what we asked for": (seats("ammb", [(2, ME)]), True, Intent()),
     "one has two more": (seats("abbm"), True, Intent()),
+    "what was given up for another": (seats("aa-m", [(2, "b")]), True, Intent()),
+    "what was given up for us": (seats("aa-m", [(2, ME)]), True, takes(2)),
+    "one that asks is one more to share with": (seats("am-m--"[:4], [(0, "b")]), True, Intent()),
     "one has two more than we": (seats("aaam"), True, asks(2)),
     "we have nothing": (seats("aabb"), True, asks(3)),
     "we have nothing, and each has one": (seats("abcd"), True, Intent()),
@@ -81,13 +84,14 @@ def test_any_start_comes_to_rest_evenly(count: int, replicas: int, seed: int) ->
     wanted = [""] * count
     for _ in range(40 * (count + replicas)):
         me = dice.choice(names)
-        if dice.random() < 0.2:  # who has ended is not heard of any more
+        if dice.random() < 0.2:  # who has ended is not heard of any more, nor waited for
             held = ["" if holder == "gone" else holder for holder in held]
+            wanted = [who if holder else "" for who, holder in zip(wanted, held, strict=True)]
         does = intent(me, [Seat(*pair) for pair in zip(held, wanted, strict=True)], agreed=True)
         for shard in does.takes:
-            held[shard] = me
+            held[shard], wanted[shard] = me, ""
         for shard in does.gives:
-            held[shard], wanted[shard] = "", ""
+            held[shard] = ""
         if does.asks is not None:
             wanted[does.asks] = me
     parts = Counter(held)

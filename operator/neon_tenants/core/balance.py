@@ -20,7 +20,7 @@ class Seat:
     holder: str
     """Empty where nobody holds it, or its holder has not been heard of for as long as it lasts."""
     wanted: str = ""
-    """Who asked its holder to give it up."""
+    """Who asked its holder to give it up, and has it kept for itself until a while after that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,15 @@ def intent(me: str, seats: Sequence[Seat], *, agreed: bool) -> Intent:
     | the first | we | any | keep: it moves only when its holder ends |
     | another, not agreed | we | any | give up |
     | another, not agreed | else | any | nothing |
+    | another | nobody, and another wants it | any | nothing: it was given up for that one |
     | another | nobody | less than an even part, rounded up | take, so many as that lacks |
     | another | nobody | as much | nothing: it is for others |
     | another | we, and another wants it | more than the first only | give up |
     | another | one who has the most, two more than we | any | ask for it, if nobody has asked |
     """
     holders = Counter(seat.holder for seat in seats if seat.holder)
-    holders.setdefault(me, 0)
+    for replica in (me, *(seat.wanted for seat in seats if seat.wanted)):
+        holders.setdefault(replica, 0)
     mine = frozenset(shard for shard, seat in enumerate(seats) if seat.holder == me)
     free = frozenset(shard for shard, seat in enumerate(seats) if not seat.holder)
     first = frozenset({0})
@@ -62,7 +64,8 @@ def intent(me: str, seats: Sequence[Seat], *, agreed: bool) -> Intent:
     even = ceil(len(seats) / len(holders))
     lacking = max(even - len(mine), 0)
     # In another order for each replica, so that those that begin together do not all try for the same.
-    takes = frozenset(sorted(free, key=lambda shard: crc32(f"{me}/{shard}".encode()))[:lacking])
+    mixed = sorted(free, key=lambda shard: crc32(f"{me}/{shard}".encode()))
+    takes = frozenset([shard for shard in mixed if seats[shard].wanted in ("", me)][:lacking])
     gives = frozenset(shard for shard in mine - first if seats[shard].wanted not in ("", me))
     return Intent(takes | (free & first), gives, None if free else _asked_for(me, seats, holders))
 
