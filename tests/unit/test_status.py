@@ -60,6 +60,13 @@ def test_a_new_tenant_that_works() -> None:
     assert status.binding.name == "acme-database"
 
 
+def test_the_shard_is_told_where_the_fleet_is_split_and_taken_back_where_it_is_not() -> None:
+    split = core_status.updated(replace(a.bound(), shard="1of4"), FINE, LATER)
+    assert split.shard == "1of4"
+    whole = a.bound(tenant=a.tenant(status=a.status(shard="1of4")))
+    assert core_status.updated(whole, FINE, LATER).shard is None
+
+
 def test_what_was_not_read_is_not_told() -> None:
     world = a.bound(endpoints=None, secret=a.observed().secret)
     status = told(world, STALLED)
