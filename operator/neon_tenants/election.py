@@ -34,8 +34,6 @@ logger = logging.getLogger(__name__)
 _CONFLICT: Final = 409
 _RELEASES: Final = 3
 """Tries to let the Lease go, where somebody wrote in between."""
-_JITTER: Final = 0.2
-"""Of the time between two tries: candidates that began together do not stay together."""
 
 
 class Election:
@@ -85,8 +83,7 @@ class Election:
     @property
     def leader(self) -> str:
         """Who held the Lease when it was last seen; empty where nobody did."""
-        lease = None if self._sight is None else self._sight.lease
-        return "" if lease is None else lease.holder
+        return "" if self.lease is None else self.lease.holder
 
     @property
     def lease(self) -> Lease | None:
@@ -156,7 +153,7 @@ class Election:
         if found is not None and found.lease.holder not in ("", self._identity):
             await self._leases.write(found, noted(found.lease, notes), timeout=self._terms.deadline / 2)
 
-    async def _let_go(self, timeout: float, notes: Mapping[str, str] | None) -> bool:  # noqa: ASYNC109
+    async def _let_go(self, timeout: float, notes: Mapping[str, str] | None) -> bool:  # noqa: ASYNC109 - likewise
         """Whether it was ours to release."""
         found, self._stored = self._stored or await self._leases.read(timeout=timeout), None
         if found is None or found.lease.holder != self._identity:
@@ -181,7 +178,7 @@ class Election:
         self.seen_at = begun
         return wait
 
-    async def _move(self, found: Found | None, timeout: float) -> float:  # noqa: ASYNC109
+    async def _move(self, found: Found | None, timeout: float) -> float:  # noqa: ASYNC109 - likewise
         lease = None if found is None else found.lease
         self._sight = seen(self._sight, lease, self._clock())
         match self._next_move(lease):
@@ -203,7 +200,7 @@ class Election:
         """Seconds since the Lease was seen to change."""
         return 0.0 if self._sight is None else self._clock() - self._sight.since
 
-    async def _hold(self, found: Found | None, timeout: float) -> None:  # noqa: ASYNC109
+    async def _hold(self, found: Found | None, timeout: float) -> None:  # noqa: ASYNC109 - likewise
         begun = self._clock()
         before = None if found is None else found.lease
         wanted = held(before, self._identity, self._terms, self._wall_time(), self._notes())
@@ -216,4 +213,4 @@ class Election:
         return self._terms.deadline - (self._clock() - renewed)
 
     def _delay(self) -> float:
-        return self._terms.retry * (1.0 + _JITTER * self._dice())
+        return self._terms.pause(self._dice())

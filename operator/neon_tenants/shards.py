@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -36,9 +37,6 @@ PORTIONS: Final = "portions"
 
 LEASE: Final = "neon-tenant-operator"
 """Name of the first Lease. The chart's Role names it, too."""
-JITTER: Final = 0.2
-"""Of the time between two looks: replicas that began together do not stay together."""
-
 Elect = Callable[[str, Callable[[], bool], Callable[[], Mapping[str, str]]], Election]
 """Makes the election of a Lease by its name, whether it is wanted, and the notes that its holder writes."""
 
@@ -64,6 +62,21 @@ class Work(Protocol):
 
     async def let_go(self, number: int) -> None:
         """Waits for what is under way in a shard that is not this replica's any more."""
+
+
+@dataclass(slots=True)
+class _Held:
+    """A shard that this replica holds."""
+
+    since: float
+    kept: Kept = field(default_factory=Kept)
+    writing: int | None = None
+    """The writing of portions that is kept to; None before any was seen."""
+
+    @property
+    def told_writing(self) -> str:
+        """As a note; empty for none."""
+        return "" if self.writing is None else str(self.writing)
 
 
 class Shards:
@@ -103,11 +116,7 @@ class Shards:
         ]
         self._given = [asyncio.Event() for _ in range(count)]
         self._end = asyncio.Event()
-        self._gained: dict[int, float] = {}
-        """When each shard that is held was gained."""
-        self._kept: dict[int, Kept] = {}
-        self._keeps_to: dict[int, int] = {}
-        """The writing of portions, of the shards that are held."""
+        self._held: dict[int, _Held] = {}
         self._agreed_at: float | None = None
         self._division = Division(whole)
         self._demand = Demand(clock())
@@ -117,13 +126,10 @@ class Shards:
         """Whether it conducted when its work began."""
         self._has_some = asyncio.Event()
         self._tasks: frozenset[asyncio.Task[None]] = frozenset()
+        self.scope = Scope(count, frozenset())
+        """What this replica works on. It is asked at every event, and changes when a shard moves."""
         self.moved = asyncio.Event()
         """Set when the replica holds others than before. Whoever waits for it clears it."""
-
-    @property
-    def scope(self) -> Scope:
-        """What this replica works on."""
-        return Scope(self._count, frozenset(self._gained))
 
     @property
     def first(self) -> Election:
@@ -145,7 +151,7 @@ class Shards:
         """This replica's part of the budget."""
         if self._count == 1:
             return self._whole
-        return max(sum(kept.now for kept in self._kept.values()), 1)
+        return max(sum(held.kept.now for held in self._held.values()), 1)
 
     @asynccontextmanager
     async def sharing(self) -> AsyncIterator[None]:
@@ -222,22 +228,20 @@ class Shards:
                 renewing.result()
 
     def _gain(self, number: int) -> None:
-        self._gained[number] = self._clock()
-        self._kept[number] = Kept()
+        self._held[number] = _Held(since=self._clock())
         self._note_move()
 
     def _lose(self, number: int) -> None:
-        if self._gained.pop(number, None) is not None:
-            del self._kept[number]
-            self._keeps_to.pop(number, None)
+        if self._held.pop(number, None) is not None:
             if number == 0:
                 self._division = Division(self._whole)
             self._note_move()
 
     def _note_move(self) -> None:
-        if self._count > 1:
-            logger.info("The shards have moved.", extra={"held": sorted(self._gained), "of": self._count})
-        if self._gained:
+        self.scope = Scope(self._count, frozenset(self._held))
+        if self.scope.is_split:
+            logger.info("The shards have moved.", extra={"held": sorted(self._held), "of": self._count})
+        if self._held:
             self._has_some.set()
         else:
             self._has_some.clear()
@@ -247,7 +251,7 @@ class Shards:
             self._work.keep_to(self.per_minute)
 
     def _note_loss(self) -> None:
-        if not self._gained or self.scope.conducts is not self._began:
+        if not self._held or self.scope.conducts is not self._began:
             self._lost.set()
 
     # --- all shards -----------------------------------------------------------------------------
@@ -255,7 +259,7 @@ class Shards:
     async def _look_again_and_again(self) -> None:
         while True:
             await self._look()
-            await asyncio.sleep(self._terms.retry * (1.0 + JITTER * self._dice()))
+            await asyncio.sleep(self._terms.pause(self._dice()))
 
     async def _look(self) -> None:
         """Decides what to take, to ask for and to give up, and which part of the budget to keep to."""
@@ -306,9 +310,9 @@ class Shards:
         """What is written with each renewal of a shard's Lease."""
         if self._count == 1:
             return dict.fromkeys((SPLIT, PORTIONS, NEED, KEEPS_TO, WANTED), "")
-        keeps_to = self._keeps_to.get(number)
-        notes = {NEED: str(self._need), KEEPS_TO: "" if keeps_to is None else str(keeps_to)}
-        if number not in self._gained:
+        held = self._held.get(number)
+        notes = {NEED: str(self._need), KEEPS_TO: "" if held is None else held.told_writing}
+        if held is None:
             notes[WANTED] = ""  # it is being taken
         if number == 0:
             notes[SPLIT] = f"{self._split}/{self._identity}"
@@ -319,32 +323,31 @@ class Shards:
     @property
     def _need(self) -> int:
         """Of each shard that is held."""
-        return int(min(self._demand.per_minute, self._whole) / max(len(self._gained), 1))
+        return int(min(self._demand.per_minute, self._whole) / max(len(self._held), 1))
 
     def _told(self) -> Portions:
         return Portions.decode(_note(self.first, PORTIONS), whole=self._whole, count=self._count)
 
     def _keep_to_portions(self) -> None:
         told = self._told()
-        for number, since in self._gained.items():
+        for number, held in self._held.items():
             # What was seen before it was gained may be older than what its last holder gave up.
-            if self.first.seen_at > since:
-                self._kept[number] = self._kept[number].looked(told.of[number])
-                self._keeps_to[number] = told.writing
+            if self.first.seen_at > held.since:
+                held.kept = held.kept.looked(told.of[number])
+                held.writing = told.writing
         if self._work is not None:
             self._work.keep_to(self.per_minute)
 
     def _divide(self, now: float) -> None:
-        told = self._told()
-        claims = [
-            Claim(
-                need=float(self._need if number in self._gained else _number(_note(election, NEED))),
-                keeps_to=self._keeps_to.get(number) if number in self._gained else _keeps_to(election),
-                seen_at=now if number in self._gained else election.seen_at,
-            )
-            for number, election in enumerate(self._elections)
-        ]
-        self._division = self._division.next(told, claims, now)
+        claims = [self._claim(number, now) for number in range(self._count)]
+        self._division = self._division.next(self._told(), claims, now)
+
+    def _claim(self, number: int, now: float) -> Claim:
+        if (held := self._held.get(number)) is not None:
+            return Claim(float(self._need), held.writing, now)
+        election = self._elections[number]
+        need = float(_number(_note(election, NEED)))
+        return Claim(need, _keeps_to(election), election.seen_at)
 
 
 async def _first_of(task: asyncio.Task[None], *others: Coroutine[Any, Any, Any]) -> None:

@@ -122,3 +122,7 @@ def test_a_renewal_keeps_when_it_was_acquired() -> None:
 
 def test_a_released_lease_has_no_holder() -> None:
     assert released(lease(US), "now") == Lease("", 10, "first", "now", 3)
+
+
+def test_tries_lie_up_to_a_fifth_further_apart_by_chance() -> None:
+    assert [TERMS.pause(dice) for dice in (0.0, 0.5, 1.0)] == pytest.approx([2.0, 2.2, 2.4])

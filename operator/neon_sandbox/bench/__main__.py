@@ -14,7 +14,7 @@ from rich.console import Console
 
 from neon_sandbox.bench import costs, report, waits
 from neon_sandbox.bench.costs import Size
-from neon_sandbox.bench.ground import Ground
+from neon_sandbox.bench.ground import WARM_UP, Ground
 from neon_sandbox.bench.scenarios import Load
 from neon_sandbox.bench.seeding import NAMESPACE, seed
 from neon_sandbox.bench.window import Figures
@@ -186,7 +186,7 @@ class _Bench:
                 await self._measure(binaries, group, asked)
         if waiting := tuple(name for name in waits.SCENARIOS if name in names):
             async with Ground.prepare(binaries) as ground:
-                await ground.create_namespace("warm-up")
+                await ground.create_namespace(WARM_UP)
                 found = await waits.measure(ground, waiting, self.load, self.console)
             for name, figures in found.items():
                 self._tell(name, [figures], asdict(self.load), table=False)
@@ -194,7 +194,7 @@ class _Bench:
     async def _measure(self, binaries: Binaries, group: _Group, names: list[str]) -> None:
         found: list[dict[str, Figures]] = []
         async with Ground.prepare(binaries) as ground:
-            await ground.create_namespace("warm-up")
+            await ground.create_namespace(WARM_UP)
             if group.seeded:
                 await ground.create_namespace(NAMESPACE)
                 await seed(ground, self.size.fleet)

@@ -104,14 +104,13 @@ async def restart(ground: Ground, size: Size, run: int) -> dict[str, Figures]:
     began = time.monotonic()
     async with ground.operator(name) as operator:
         window = Window(ground, operator, since_birth=True)
-        await ground.create("warm-up", name)
-        await ground.until(lambda: ("warm-up", name) in ground.ready)
+        ready = await ground.serve_one(name)
         found = window.close(size.fleet)
     tenant, secret = ground.stored
     return {
         "restart": found
         | {
-            "seconds": ground.ready["warm-up", name] - began,
+            "seconds": ready - began,
             "api_server_peak_mb": peak_megabytes(ground.plane.pids[KUBE_APISERVER]),
             "etcd_peak_mb": peak_megabytes(ground.plane.pids[ETCD]),
             "stored_bytes_of_a_tenant": tenant,

@@ -24,6 +24,8 @@ from neon_sandbox.emulator import Emulator
 from neon_tenants.shards import lease_of
 
 TIER: Final = "free"
+WARM_UP: Final = "warm-up"
+"""The namespace of tenants that are not measured."""
 OPERATOR_USER: Final = f"system:serviceaccount:{installation.NAMESPACE}:{installation.SERVICE_ACCOUNT}"
 _API: Final = "/apis/neontenants.io/v1alpha1"
 _AT_ONCE: Final = 50
@@ -115,6 +117,15 @@ class Ground:
         ) as child:
             yield child
 
+    async def serve_one(self, name: str) -> float:
+        """Creates a tenant of this name beside what is measured; returns when it was seen Ready.
+
+        With it the operator has started, and what was there before is known.
+        """
+        await self.create(WARM_UP, name)
+        await self.until(lambda: (WARM_UP, name) in self.ready)
+        return self.ready[WARM_UP, name]
+
     @asynccontextmanager
     async def unlimited(self, name: str, **settings: str) -> AsyncIterator[Child]:
         """An operator without limits on either side, once it has served its first tenant.
@@ -123,8 +134,7 @@ class Ground:
         """
         self.neon.knobs.requests_per_minute = self.neon.knobs.requests_per_second_per_route = 0
         async with self.operator(name, **{**_UNLIMITED, **settings}) as child:
-            await self.create("warm-up", name)
-            await self.until(lambda: ("warm-up", name) in self.ready)
+            await self.serve_one(name)
             yield child
 
     @asynccontextmanager
@@ -147,8 +157,7 @@ class Ground:
                 for child in children:
                     child.check()
                 await asyncio.sleep(_LOOK)
-            await self.create("warm-up", name)
-            await self.until(lambda: ("warm-up", name) in self.ready)
+            await self.serve_one(name)
             yield tuple(children)
 
     async def _holders(self, shards: int) -> set[str]:

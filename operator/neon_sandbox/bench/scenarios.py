@@ -116,9 +116,7 @@ async def _limited(ground: Ground, load: Load, name: str) -> AsyncIterator[None]
         requests_per_minute=str(load.requests_per_minute),
         requests_per_second_per_route=str(ground.neon.knobs.requests_per_second_per_route * 4 // 5),
     ):
-        # Once a tenant is served, the operator has started, and what was there before is settled.
-        await ground.create("warm-up", name)
-        await ground.until(lambda: ("warm-up", name) in ground.ready)
+        await ground.serve_one(name)
         yield
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Final
 
+JITTER: Final = 0.2
+"""Of the time between two tries: candidates that began together do not stay together."""
 LONGEST: Final = 300.0
 """Seconds. A Lease that claims to last longer is not by one of us, whose settings allow no more."""
 
@@ -40,6 +42,10 @@ class Terms:
     """So long after its last renewal a leader stops, before anybody else may begin."""
     retry: float
     """Between two tries."""
+
+    def pause(self, dice: float) -> float:
+        """Seconds until the next try; `dice` is a number from 0 to 1."""
+        return self.retry * (1.0 + JITTER * dice)
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,13 +176,12 @@ class Rollouts:
             course = self._courses[name] = _Course(tier.generation)
         now = self._wall_time()
         begun = rollout.begun(tier, records, now)
+        census = Census.of(tier, records, begun.started)
         if not self._scope().conducts:
-            census = Census.of(tier, records, begun.started)
             course.decision = rollout.followed(begun, census)
             self._feed(course, census)
             return
         status = rollout.heard(begun, tier)
-        census = Census.of(tier, records, status.started)
         harmed = None if course.harms is None else course.harms[EITHER]
         course.decision = decision = rollout.decide(tier, census, status, harmed=harmed, wall_time=now)
         self._feed(course, census)

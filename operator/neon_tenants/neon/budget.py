@@ -134,6 +134,7 @@ class Budget:
         self._granted: dict[Waiter, asyncio.Future[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self.rates = rates
+        """Those that hold now."""
         self.granted = 0
         """Requests that were let go so far."""
 
