@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 import lease
-from evidence import verdict
+from crowd import create_all, each_has_its_own, judged, until_posted
 from fault import At, Mode, Request
 from lease import ELECTING
 from neon_sandbox.child import Child
@@ -68,53 +68,27 @@ async def until_it_leads(operator: Child, *, leads: bool) -> None:
 
 async def all_is_well(scene: Scene, names: list[str]) -> None:
     """Each has one project of its own and logs in; so says the evidence, too."""
+    await each_has_its_own(scene, names)
     for name in names:
-        await scene.cluster.until_ready(name)
         secret = await scene.cluster.secret(f"{name}-database")
         assert await query(secret["uri"], "SELECT 1") == 1
-    recorded = {(await scene.cluster.tenant(name))["status"]["projectId"] for name in names}
-    assert recorded == {project["id"] for project in scene.projects()}
-    assert len(recorded) == len(names)
-    await looked_at(scene, names)
-    await scene.stop_operators()
-    found = await verdict(scene)
-    assert found.ok, found.problems
+    await judged(scene, names)
 
 
-async def looked_at(scene: Scene, names: list[str]) -> None:
-    """Whoever leads has looked at each once more.
-
-    The requests of a replica that lost its Lease are cut off: the API server's log may lack what they wrote.
-    """
-    for name in names:
-        await scene.annotate(name, reconcile_requested_at="at rest")
-    for name in names:
-        await scene.cluster.until_tenant(
-            name,
-            lambda found: found["status"].get("lastHandledReconcileAt") == "at rest",
-            f"{name} is at rest",
-        )
-
-
-async def create_all(scene: Scene, names: list[str]) -> None:
-    await asyncio.gather(*(scene.create(name) for name in names))
-
-
-async def until_posted(scene: Scene, count: int) -> None:
-    async def posted() -> bool:
-        return scene.requests("POST", "/projects") >= count
-
-    await until(posted, f"{count} projects are made")
+async def under_load(scene: Scene) -> tuple[list[str], Child, Child]:
+    """Tenants of which some have their projects, and the replicas: one leads, one stands by."""
+    names = [f"t{number}" for number in range(12)]
+    leader, standby = await two(scene)
+    await create_all(scene, names)
+    await until_posted(scene, 3)
+    return names, leader, standby
 
 
 @pytest.mark.proves("F51", "F05", "I1", "I4")
 async def test_a_leader_that_is_killed_under_load_is_followed_and_nothing_is_doubled_or_lost(
     place: Scene,
 ) -> None:
-    names = [f"t{number}" for number in range(12)]
-    leader, standby = await two(place)
-    await create_all(place, names)
-    await until_posted(place, 3)
+    names, leader, standby = await under_load(place)
     leader.send(signal.SIGKILL)
     await leader.wait()
     await until_said(standby, LEADS)
@@ -125,10 +99,7 @@ async def test_a_leader_that_is_killed_under_load_is_followed_and_nothing_is_dou
 async def test_a_leader_that_sleeps_past_its_lease_wakes_beside_another_and_nothing_is_doubled(
     place: Scene,
 ) -> None:
-    names = [f"t{number}" for number in range(12)]
-    leader, standby = await two(place)
-    await create_all(place, names)
-    await until_posted(place, 3)
+    names, leader, standby = await under_load(place)
     leader.send(signal.SIGSTOP)
     await until_said(standby, LEADS)
     await until_posted(place, 6)
@@ -142,10 +113,7 @@ async def test_a_leader_that_sleeps_past_its_lease_wakes_beside_another_and_noth
 @pytest.mark.proves("F06", "F51", "F53", "I1", "I4")
 async def test_a_rolling_update_under_load_hands_over_and_nothing_is_doubled_or_lost(place: Scene) -> None:
     """The old one is asked to end when the new one is ready, and lets go of the Lease when it is done."""
-    names = [f"t{number}" for number in range(12)]
-    old, new = await two(place)
-    await create_all(place, names)
-    await until_posted(place, 3)
+    names, old, new = await under_load(place)
     assert (await ask(new, "readyz")).is_success
     first = await lease.holder(place.cluster)
     await old.stop(grace=60)

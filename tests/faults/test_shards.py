@@ -12,7 +12,7 @@ import pytest
 
 import lease
 from cluster import Object, condition
-from evidence import verdict
+from crowd import create_all, each_has_its_own, judged, until_posted
 from lease import ELECTING
 from neon_sandbox import installation
 from neon_sandbox.bench.figures import busiest
@@ -71,40 +71,11 @@ def conductor(operators: list[Child]) -> Child:
 
 async def all_is_well(scene: Scene, names: list[str]) -> None:
     """Each has one project of its own, and tells its shard; so says the evidence, too."""
+    await each_has_its_own(scene, names)
     for name in names:
-        await scene.cluster.until_ready(name)
-    found = [await scene.cluster.tenant(name) for name in names]
-    assert {tenant["status"]["projectId"] for tenant in found} == {p["id"] for p in scene.projects()}
-    assert len(scene.projects()) == len(names)
-    for tenant in found:
+        tenant = await scene.cluster.tenant(name)
         assert tenant["status"]["shard"] == told(tenant["metadata"]["uid"], COUNT)
-    await looked_at(scene, names)
-    await scene.stop_operators()
-    judged = await verdict(scene)
-    assert judged.ok, judged.problems
-
-
-async def looked_at(scene: Scene, names: list[str]) -> None:
-    """Each was looked at once more: requests of a replica that was cut off may be in no log."""
-    for name in names:
-        await scene.annotate(name, reconcile_requested_at="at rest")
-    for name in names:
-        await scene.cluster.until_tenant(
-            name,
-            lambda found: found["status"].get("lastHandledReconcileAt") == "at rest",
-            f"{name} is at rest",
-        )
-
-
-async def create_all(scene: Scene, names: list[str], tier: str = "free") -> None:
-    await asyncio.gather(*(scene.create(name, tier) for name in names))
-
-
-async def until_posted(scene: Scene, count: int) -> None:
-    async def posted() -> bool:
-        return scene.requests("POST", "/projects") >= count
-
-    await until(posted, f"{count} projects are made")
+    await judged(scene, names)
 
 
 def maker(tenant: Object) -> int:
