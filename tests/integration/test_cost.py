@@ -10,6 +10,7 @@ import pytest
 
 from neon_sandbox import installation
 from neon_sandbox.controlplane import Request
+from neon_tenants.api.conditions import Reason
 from scene import OPERATOR_USER, Scene, query
 from waiting import until
 
@@ -80,6 +81,7 @@ async def test_a_tier_change_takes_one_write_and_a_delete_two(unconnected: Scene
     before = kinds(unconnected.writes())
     await unconnected.change(tier=unconnected.tiers["pro"])
     await unconnected.cluster.until_ready()
+    await unconnected.cluster.until_event(Reason.PROVISIONED)
     changed = kinds(unconnected.writes())
     # The event tells a person; a tier that changes under all its tenants posts none.
     assert changed - before == {("patch", "tenantdatabases", "status"): 1, ("create", "events", ""): 1}

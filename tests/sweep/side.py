@@ -40,10 +40,19 @@ class Sweep:
         self.injected = 0
 
     async def reference(self, workload: str) -> Run:
-        """The run without faults."""
-        folder = self._folder / f"reference {workload}"
-        folder.mkdir()
-        return await play(self._plane, self._postgres, folder, WORKLOADS[workload], no_faults)
+        """The run without faults: of two, the one with fewer writes.
+
+        A busy machine adds writes of its own: a request that takes too long is told of.
+        """
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._without_faults(workload, number)) for number in (1, 2)]
+        return min((task.result() for task in tasks), key=lambda run: sum(r.is_write for r in run.requests))
+
+    async def _without_faults(self, workload: str, number: int) -> Run:
+        async with self._gate:
+            folder = self._folder / f"reference {number} {workload}"
+            folder.mkdir()
+            return await play(self._plane, self._postgres, folder, WORKLOADS[workload], no_faults)
 
     async def references(self, workloads: Iterable[str]) -> dict[str, Run]:
         """The runs of several workloads without faults."""
