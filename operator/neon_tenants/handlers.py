@@ -84,7 +84,11 @@ class Triggers:
             self._rollouts.note(before.tier)
         if kind == "DELETED":
             self._roster.drop(key)
-            self._memory.forget(metadata["uid"])
+            made = self._memory.unrecorded(key)
+            if made is not None and made.uid == metadata["uid"]:
+                self._queue.add(key, Lane.DELETE)  # perhaps it vanished under its finalizer
+            else:
+                self._memory.forget(key, metadata["uid"])
             return
         wish = self.meet(body)
         if (record := self._roster.record(key)) is not None:
@@ -110,6 +114,8 @@ class Triggers:
             return Wish(Key(metadata["namespace"], metadata["name"]), Lane.REPAIR)
         record = Record.of(tenant)
         self._roster.put(record, tenant if is_untouched(tenant) else None)
+        if record.project_id is not None:
+            self._memory.recorded(record.key)
         if record.applied is not None and record.applied.name == record.tier:
             self._memory.let_in(record.uid, None)  # now the roster knows
         tier = self._roster.tier(record.tier)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from neon_tenants.core.key import Key
 from neon_tenants.core.knowledge import Knowledge
 from neon_tenants.core.note import Note
+from neon_tenants.core.observed import Tenant
 
 _NOTHING = Knowledge()
 _NO_NOTE = Note()
@@ -19,6 +21,8 @@ class Memory:
         self._entries: dict[str, Knowledge] = {}
         self._notes: dict[str, Note] = {}
         self._let_in: dict[str, str] = {}
+        self._unrecorded: dict[Key, Tenant] = {}
+        """Those for which a POST of ours left, until their status records the project."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -34,11 +38,26 @@ class Memory:
         else:
             self._entries[uid] = knowledge
 
-    def forget(self, uid: str) -> None:
+    def forget(self, key: Key, uid: str) -> None:
         """Drops what is known, as when the tenant is gone."""
         self._entries.pop(uid, None)
         self._notes.pop(uid, None)
         self._let_in.pop(uid, None)
+        found = self._unrecorded.get(key)
+        if found is not None and found.uid == uid:
+            del self._unrecorded[key]
+
+    def sends(self, tenant: Tenant) -> None:
+        """Notes that the POST of its project leaves."""
+        self._unrecorded[tenant.key] = tenant
+
+    def recorded(self, key: Key) -> None:
+        """Notes that the status records a project."""
+        self._unrecorded.pop(key, None)
+
+    def unrecorded(self, key: Key) -> Tenant | None:
+        """The resource for which a POST of ours left, as it was then, while its status records no project."""
+        return self._unrecorded.get(key)
 
     def let_in(self, uid: str, tier: str | None) -> None:
         """Notes that the tenant has a place in a tier, or with None in no tier.

@@ -207,6 +207,7 @@ class Performer:
         # Until an answer proves otherwise, it may have been done: also when this task is cancelled.
         unknown = replace(attempt, sent=Sent.UNKNOWN)
         knowledge = self._keep(observed, replace(observed.knowledge, attempt=unknown))
+        self._memory.sends(tenant)
         try:
             created = await self._neon.create_project(new, send_before=attempt.send_before)
         except NeonError as error:

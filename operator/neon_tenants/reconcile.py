@@ -125,7 +125,7 @@ class Reconciler:
         key = Key(namespace, name)
         resting = self._resting.pop(key, None)
         resumed = resting is not None and resting.version == self._version(key)
-        tenant = resting if resumed else self._take_new(key) or await self._tenants.get(namespace, name)
+        tenant = resting if resumed else await self._read(key)
         if tenant is None:
             return None
         now = self._clock()
@@ -170,10 +170,26 @@ class Reconciler:
             admitted=admitted,
         )
 
+    async def _read(self, key: Key) -> Tenant | None:
+        """The resource; or the one before it in its place, which vanished while we made its project."""
+        made = self._memory.unrecorded(key)
+        if made is None:
+            return self._take_new(key) or await self._tenants.get(*key)
+        # What the watch told may be older than what vanished, and a bare 404 may mean no more than that the
+        # API server does not serve this kind at the moment.
+        tenant = await self._tenants.get(*key) or await self._tenants.listed(*key)
+        if tenant is not None and tenant.uid == made.uid:
+            return tenant
+        if tenant is not None and tenant.status.project_id is not None:
+            # Whoever bound the one that stands there now may have meant the project that we made.
+            self._memory.forget(key, made.uid)
+            return tenant
+        return replace(made, deleting=True, vanished=True)
+
     def _is_admitted(self, tenant: Tenant, tier: Tier | None) -> bool:
         if tier is None or not is_pending(tenant.status.tier, tier):
             return True
-        return self._admits(tier, Key(tenant.namespace, tenant.name))
+        return self._admits(tier, tenant.key)
 
     async def _labels(self, tenant: Tenant, tier: Tier | None) -> dict[str, str] | None:
         asks = tier is not None and tier.spec.namespace_selector is not None
@@ -202,10 +218,12 @@ class Reconciler:
 
     async def _end(self, observed: Observed, pause: Rest | Wait | Leave) -> Again:
         """Tells the reader, drops what need not be remembered, and says when to look again."""
-        uid = observed.tenant.uid
+        tenant = observed.tenant
         if isinstance(pause, Leave):
-            self._memory.forget(uid)
-            return Again()
+            self._memory.forget(tenant.key, tenant.uid)
+            return Again(after=0.0) if tenant.vanished else Again()
+        if tenant.vanished:
+            return self._end_unseen(observed, pause)
         version = await self._tell(observed, Verdict.of(pause))
         if isinstance(pause, Wait):
             self._rest(observed)
@@ -213,9 +231,24 @@ class Reconciler:
         if event := core_event.of_drift(observed, pause):
             await self._events.post(Regarding.of_tenant(observed.tenant), event)
         if pause.applied:
-            self._memory.take(uid, observed.note)
-            self._memory.keep(uid, _left(observed, pause))
+            self._memory.take(tenant.uid, observed.note)
+            self._memory.keep(tenant.uid, _left(observed, pause))
         return Again(after=pause.again, version=version)
+
+    def _end_unseen(self, observed: Observed, pause: Rest | Wait) -> Again:
+        """The end of a pass for a resource that vanished: there is no status to tell it.
+
+        Where its project may not be let go now, it is left to the orphan report.
+        """
+        if isinstance(pause, Wait):
+            return Again(after=pause.again, backoff=pause.again is None, within=pause.within)
+        tenant = observed.tenant
+        logger.warning(
+            "A resource vanished while its project was made. The project is left.",
+            extra={"tenant": f"{tenant.namespace}/{tenant.name}", "reason": pause.reason},
+        )
+        self._memory.forget(tenant.key, tenant.uid)
+        return Again(after=0.0)
 
     def _rest(self, observed: Observed) -> None:
         """Keeps what need not be read again where a create goes on, as long as the watch tells nothing newer.
@@ -224,7 +257,7 @@ class Reconciler:
         """
         tenant = observed.tenant
         if observed.knowledge.connection and isinstance(observed.secret, Absent) and not tenant.deleting:
-            self._resting[Key(tenant.namespace, tenant.name)] = tenant
+            self._resting[tenant.key] = tenant
 
     async def _failed(self, observed: Observed, error: NeonError) -> Again:
         """A request to Neon failed: back off alone. Only a tenant that is not as it should be says so."""
@@ -247,7 +280,7 @@ class Reconciler:
         # A step may have put more into the memory before its request failed.
         observed = replace(observed, knowledge=self._memory.of(tenant.uid), now=self._clock())
         version = tenant.version
-        if not observed.settled:
+        if not observed.settled and not tenant.vanished:
             version = await self._tell(observed, Verdict.failed(failure))
         return Again(after=failure.retry_after, backoff=True, version=version)
 
@@ -257,6 +290,8 @@ class Reconciler:
         if not core_status.is_due(observed, verdict) or new == observed.tenant.status:
             return observed.tenant.version
         tenant = await self._tenants.write_status(observed.tenant, new)
+        if tenant.status.project_id is not None:
+            self._memory.recorded(tenant.key)
         if event := core_event.of_verdict(observed, verdict):
             await self._events.post(Regarding.of_tenant(tenant), event)
         for event in core_event.of_usage(observed.tenant.status, new):

@@ -274,7 +274,7 @@ async def _read_tenants(
                     wishes.append(wish)
     for key, uid in gone.items():
         operator.roster.drop(key)
-        operator.memory.forget(uid)
+        operator.memory.forget(key, uid)
     return wishes
 
 

@@ -108,8 +108,10 @@ class Actor:
     async def _delete(self, name: str, *what: str) -> None:
         if what:
             await self._cluster.delete("Secret", await self._secret_name(name))
-        else:
-            await self._cluster.delete("TenantDatabase", name)
+            return
+        if tenant := await self._cluster.get("TenantDatabase", name):
+            self.ledger.asked(tenant)
+        await self._cluster.delete("TenantDatabase", name)
 
     async def _settle(self, name: str) -> None:
         async def settled() -> bool:
@@ -173,6 +175,7 @@ class Actor:
         if tenant is None:
             return
         self.ledger.stripped.add(tenant["metadata"]["uid"])
+        self.ledger.asked(tenant)
         await self._cluster.delete("TenantDatabase", name)
         deleted = await self._cluster.get("TenantDatabase", name)
         if deleted is not None:

@@ -17,9 +17,9 @@ class Ledger:
     names: dict[str, str] = field(default_factory=dict)
     """The name of each resource that ever was, by its uid."""
     deletable: set[str] = field(default_factory=set)
-    """Uids that were marked for deletion while the policy was Delete."""
+    """Uids that were deleted, or marked for it, while the policy was Delete."""
     releasable: set[str] = field(default_factory=set)
-    """Uids that were marked for deletion while the policy was Retain."""
+    """Likewise with Retain."""
     stripped: set[str] = field(default_factory=set)
     """Uids whose finalizers a person has removed."""
     wiped: set[str] = field(default_factory=set)
@@ -37,5 +37,9 @@ class Ledger:
         uid = tenant["metadata"]["uid"]
         self.names[uid] = tenant["metadata"]["name"]
         if "deletionTimestamp" in tenant["metadata"]:
-            policy = tenant["spec"]["deletionPolicy"]
-            (self.deletable if policy == "Delete" else self.releasable).add(uid)
+            self.asked(tenant)
+
+    def asked(self, tenant: Mapping[str, Any]) -> None:
+        """Somebody deletes the resource. In the moment of its first write it may be gone without a mark."""
+        policy = tenant["spec"]["deletionPolicy"]
+        (self.deletable if policy == "Delete" else self.releasable).add(tenant["metadata"]["uid"])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import builders as a
+from neon_tenants.core.key import Key
 from neon_tenants.core.knowledge import Knowledge
 from neon_tenants.core.note import Note
 from neon_tenants.core.project import Consumption
 from neon_tenants.memory import Memory
 
+KEY = Key("t", "acme")
 USED = Consumption(compute_time_seconds=7)
 
 
@@ -39,7 +42,7 @@ def test_a_place_in_a_tier_is_kept_until_it_is_given_up_or_the_tenant_is_gone() 
     memory.let_in("uid", None)
     assert not memory.is_let_in("uid", "free")
     memory.let_in("uid", "free")
-    memory.forget("uid")
+    memory.forget(KEY, "uid")
     assert not memory.is_let_in("uid", "free")
 
 
@@ -50,5 +53,21 @@ def test_what_a_pass_remembers_does_not_touch_what_was_left() -> None:
     memory.keep("uid", Knowledge())
     assert len(memory) == 0
     assert memory.note("uid").check_endpoints
-    memory.forget("uid")
+    memory.forget(KEY, "uid")
     assert memory.note("uid") == Note()
+
+
+def test_whose_post_left_is_remembered_until_its_project_is_recorded_or_it_is_forgotten() -> None:
+    memory, tenant = Memory(), a.tenant()
+    assert memory.unrecorded(tenant.key) is None
+    memory.sends(tenant)
+    assert memory.unrecorded(tenant.key) == tenant
+    assert memory.unrecorded(Key(tenant.namespace, "other")) is None
+    memory.recorded(tenant.key)
+    memory.recorded(tenant.key)
+    assert memory.unrecorded(tenant.key) is None
+    memory.sends(tenant)
+    memory.forget(tenant.key, "of the one before it")
+    assert memory.unrecorded(tenant.key) == tenant
+    memory.forget(tenant.key, tenant.uid)
+    assert memory.unrecorded(tenant.key) is None

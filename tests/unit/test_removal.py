@@ -137,12 +137,36 @@ STEPS: dict[str, tuple[Observed, Step]] = {
     ),
     "11 the Secret goes with its resource": (deleted(lookup=a.lookup()), OwnSecret()),
     "11 a released project is done with": (deleted(RETAIN, lookup=a.lookup(RELEASED)), OwnSecret()),
-    "12 a Secret that goes with its resource already is left": (
+    "3 protection holds no resource that vanished": (
+        deleted(tenant=a.tenant(DELETE | {"deletionProtection": True}, deleting=True, vanished=True)),
+        LookUp(fresh=True),
+    ),
+    "8 what was made for a resource that vanished is deleted": (
+        deleted(
+            tenant=a.tenant(DELETE, deleting=True, vanished=True),
+            secret=a.observed().secret,
+            lookup=a.lookup(a.project()),
+        ),
+        DeleteProject("cool-project-1"),
+    ),
+    "11 its Secret goes": (
+        deleted(tenant=a.tenant(DELETE, deleting=True, vanished=True), lookup=a.lookup()),
+        OwnSecret(),
+    ),
+    "12 then nothing of it is left": (
+        deleted(
+            tenant=a.tenant(DELETE, deleting=True, vanished=True),
+            secret=a.observed().secret,
+            lookup=a.lookup(),
+        ),
+        Leave(),
+    ),
+    "13 a Secret that goes with its resource already is left": (
         deleted(lookup=a.lookup(), secret=a.ours(owner_uids=(a.UID,))),
         RemoveFinalizer(),
     ),
-    "12 no Secret, no owner": (deleted(lookup=a.lookup(), secret=a.observed().secret), RemoveFinalizer()),
-    "12 an unsent intent of this process holds nothing": (
+    "13 no Secret, no owner": (deleted(lookup=a.lookup(), secret=a.observed().secret), RemoveFinalizer()),
+    "13 an unsent intent of this process holds nothing": (
         deleted(
             tenant=a.tenant(DELETE, deleting=True, annotations={names.INTENT: a.intent().encode()}),
             secret=a.observed().secret,

@@ -140,6 +140,10 @@ class Run:
         self.tenant("create", PERSON, finalizers=[], ready=("Unknown", "Pending"), observed=-1)
         self.tenant(finalizers=[FINALIZER], ready=("Unknown", "Pending"), observed=-1, intent=True)
 
+    def gone(self) -> None:
+        """Deleted at once. The answer of such a DELETE is a Status."""
+        self.write("tenantdatabases", "delete", PERSON, {"kind": "Status", "details": {"uid": UID}})
+
     def provisioned(self) -> None:
         self.declared()
         self.created()
@@ -262,6 +266,14 @@ def a_person_takes_the_finalizer(run: Run) -> None:
     run.marked(finalizers=[])
 
 
+def a_resource_that_vanishes_takes_its_project_along(run: Run) -> None:
+    """A DELETE that raced with the finalizer."""
+    run.declared()
+    run.gone()
+    run.created()
+    run.neon("project_deleted", name=NAME)
+
+
 def a_refused_login_of_a_tenant_that_says_so(run: Run) -> None:
     run.provisioned()
     run.tenant(finalizers=[FINALIZER], ready=("True", "Suspended"), available="False", project="p1")
@@ -323,6 +335,7 @@ WELL: dict[str, Change] = {
     "a person deletes the project": a_person_deletes_the_project,
     "a person edits the Secret": a_person_edits_the_secret,
     "a person takes the finalizer away": a_person_takes_the_finalizer,
+    "a resource vanishes": a_resource_that_vanishes_takes_its_project_along,
     "a refused login of a tenant that says so": a_refused_login_of_a_tenant_that_says_so,
     "a login that nobody answered": a_login_that_nobody_answered,
     "an orphan is deleted by order": an_orphan_is_deleted_by_order,
@@ -359,9 +372,14 @@ def leaked_by_the_tiers_policy(run: Run) -> None:
 
 
 def leaked_without_a_finalizer(run: Run) -> None:
-    """A resource without finalizers goes with its DELETE, whose answer is a Status."""
     run.tenant("create", PERSON, finalizers=[], ready=("Unknown", "Pending"))
-    run.write("tenantdatabases", "delete", PERSON, {"kind": "Status", "details": {"uid": UID}})
+    run.gone()
+    run.created()
+
+
+def leaked_by_a_resource_that_vanished(run: Run) -> None:
+    run.declared()
+    run.gone()
     run.created()
 
 
@@ -405,6 +423,24 @@ def deleted_unrecorded_and_alone(run: Run) -> None:
     run.tenant(finalizers=[FINALIZER], ready=("False", "OutcomeUnknown"))
     run.created()
     run.neon("project_deleted", name=NAME)
+
+
+def deleted_though_to_be_retained_when_it_vanished(run: Run) -> None:
+    run.spec["deletionPolicy"] = "Retain"
+    a_resource_that_vanishes_takes_its_project_along(run)
+
+
+def deleted_though_told_before_it_vanished(run: Run) -> None:
+    run.provisioned()
+    run.gone()
+    run.neon("project_deleted", name=NAME)
+
+
+def deleted_before_it_vanished(run: Run) -> None:
+    run.declared()
+    run.created()
+    run.neon("project_deleted", name=NAME)
+    run.gone()
 
 
 def recorded_deleted_beside_a_twin(run: Run) -> None:
@@ -495,6 +531,7 @@ WRONG: dict[str, tuple[Change, set[str]]] = {
     "a resource went, its project stayed": (leaked, {"leaked"}),
     "likewise, by the policy of its tier": (leaked_by_the_tiers_policy, {"leaked"}),
     "a create without a finalizer": (leaked_without_a_finalizer, {"leaked"}),
+    "a create whose resource vanished": (leaked_by_a_resource_that_vanished, {"leaked"}),
     "a namespace went with all in it": (leaked_with_its_namespace, {"leaked"}),
     "two creates for one resource": (doubled_creates, {"doubled"}),
     "two projects of one name": (doubled_lives, {"doubled", "doubled_at_rest"}),
@@ -502,6 +539,15 @@ WRONG: dict[str, tuple[Change, set[str]]] = {
     "deleted though retained": (deleted_though_retained, {"deleted_against_spec"}),
     "deleted though protected": (deleted_though_protected, {"deleted_against_spec"}),
     "an unrecorded one deleted, and no other there": (deleted_unrecorded_and_alone, {"deleted_against_spec"}),
+    "deleted though retained, of one that vanished": (
+        deleted_though_to_be_retained_when_it_vanished,
+        {"deleted_against_spec"},
+    ),
+    "deleted though recorded, of one that vanished": (
+        deleted_though_told_before_it_vanished,
+        {"deleted_against_spec"},
+    ),
+    "deleted before its resource vanished": (deleted_before_it_vanished, {"deleted_against_spec"}),
     "the recorded one deleted as a duplicate": (recorded_deleted_beside_a_twin, {"deleted_against_spec"}),
     "a stranger renamed": (stranger_renamed, {"touched_not_ours"}),
     "a stranger in a forged status deleted": (stranger_in_status_deleted, {"touched_not_ours"}),

@@ -101,6 +101,15 @@ def _permits(evidence: Evidence, life: Life, moment: float) -> bool:
     )
 
 
+def _vanished(evidence: Evidence, life: Life, moment: float) -> bool:
+    """Whether the resource was gone by then without ever being marked: a DELETE can race with our finalizer.
+
+    What was made for it goes by its policy; protection holds a resource that is there.
+    """
+    gone = life.gone is not None and life.gone[0] <= moment
+    return gone and not life.last.marked and "Delete" in _last_policies(evidence, life)
+
+
 def _has_twin(evidence: Evidence, project: Project, moment: float) -> bool:
     before = project.before(moment)
     return before is not None and any(
@@ -126,7 +135,11 @@ def _against_spec(evidence: Evidence) -> Iterator[str]:
             named = evidence.tenants.get(owner(evidence, project, effect["name"]) or "")
             if named is None:
                 yield f"{project.id} ({effect['name']}) was deleted, and no resource owned it"
-            elif not _permits(evidence, named, at) and not _has_twin(evidence, project, at):
+            elif not (
+                _permits(evidence, named, at)
+                or _vanished(evidence, named, at)
+                or _has_twin(evidence, project, at)
+            ):
                 yield f"{project.id} was deleted, the unrecorded project of {named.namespace}/{named.name}"
 
 

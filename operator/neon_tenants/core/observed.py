@@ -23,6 +23,7 @@ from neon_tenants.api.tenant_database import (
 from neon_tenants.core.connection import Connection
 from neon_tenants.core.entitlement import Tier
 from neon_tenants.core.intent import IntentState, decode, intent_state
+from neon_tenants.core.key import Key
 from neon_tenants.core.knowledge import Knowledge
 from neon_tenants.core.marker import Certificate, Marker
 from neon_tenants.core.note import Note
@@ -50,6 +51,13 @@ class Tenant:
     """When it was marked for deletion, in seconds of the epoch by the API server's clock."""
     unread: frozenset[str] = frozenset()
     """Parts of the spec that another version's schema let through, and that `spec` leaves out."""
+    vanished: bool = False
+    """Whether it is gone although our finalizer stood (docs/protocol.md, rule 15)."""
+
+    @property
+    def key(self) -> Key:
+        """Its place, which another resource may take after it."""
+        return Key(self.namespace, self.name)
 
     @property
     def version(self) -> int:

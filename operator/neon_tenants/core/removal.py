@@ -72,7 +72,7 @@ def next_step(observed: Observed) -> Step:
     | 1 | our finalizer is gone | Leave |
     | 2 | paused | Rest Paused: held |
     | 2 | `deletionProtection` is not understood | Rest SpecNotUnderstood: held |
-    | 3 | `deletionProtection` | Rest DeletionHeld; `plan` keeps the database up meanwhile |
+    | 3 | `deletionProtection`, unless it vanished | Rest DeletionHeld; `plan` keeps the database up |
     | 4 | the brake holds it, and the policy is Delete | Rest DeletionHeld |
     | 5 | Neon not looked at since the last step | LookUp, fresh |
     | 6 | the recorded project bears another name, certificate not read | ReadCertificate |
@@ -83,7 +83,8 @@ def next_step(observed: Observed) -> Step:
     | 9 | the list still shows a project that was let go right before | Wait Deleting |
     | 10 | a POST may still be under way | Wait Deleting |
     | 11 | our Secret does not yet go with the resource | OwnSecret |
-    | 12 | else | RemoveFinalizer |
+    | 12 | it vanished: there is no finalizer any more | Leave |
+    | 13 | else | RemoveFinalizer |
 
     Row 5 comes after every DELETE and rename: the resource goes only when a complete list shows nothing.
     """
@@ -94,7 +95,8 @@ def next_step(observed: Observed) -> Step:
         return pause
     if "deletionProtection" in tenant.unread:
         return not_understood(observed)
-    if tenant.spec.deletion_protection:
+    # It protects a database. One that nobody was ever told of holds nothing.
+    if tenant.spec.deletion_protection and not tenant.vanished:
         return PROTECTED
     if observed.brake is not None and tenant.deletion_policy(observed.tier) is DeletionPolicy.DELETE:
         return Rest(Reason.DELETION_HELD, observed.brake, stalled=True, again=HELD_AGAIN)
@@ -154,4 +156,4 @@ def _release(observed: Observed) -> Step:
         )
     if isinstance(observed.secret, Ours) and not observed.secret.owned:
         return OwnSecret()
-    return RemoveFinalizer()
+    return Leave() if observed.tenant.vanished else RemoveFinalizer()

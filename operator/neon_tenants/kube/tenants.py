@@ -95,6 +95,17 @@ class Tenants:
             return None
         return parse_tenant(body)
 
+    async def listed(self, namespace: str, name: str) -> Tenant | None:
+        """As `get`; raises NotFoundError where the API server does not serve the kind at the moment."""
+        body = await self._kube.request(
+            "look for the TenantDatabase",
+            "GET",
+            _TENANTS,
+            {"namespace": namespace},
+            query={"fieldSelector": f"metadata.name={name}"},
+        )
+        return next((parse_tenant(item) for item in body["items"]), None)
+
     async def uid(self, namespace: str, name: str) -> str | None:
         """The uid of the resource as it is now, whatever else stands in it; None where there is none."""
         ids = {"namespace": namespace, "name": name}

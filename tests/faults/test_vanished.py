@@ -1,0 +1,150 @@
+"""A resource that is gone although our finalizer stood: the API server lets a DELETE race with it.
+
+A DELETE that has read the resource before the finalizer was written removes it afterwards all the same
+(kubernetes/kubernetes#77988). Then nobody is left to ask for the end of its project.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from evidence import verdict
+from fault import At, Mode, Request
+from neon_sandbox.emulator.scripts import Script
+from scene import Scene
+from stories import HOUR
+from waiting import until
+from wire import Traffic
+from wired import wired
+
+SETTINGS = {"request_timeout": "2", "intent_lifetime": "8", "retry_max": "1"}
+POST = "POST projects"
+
+
+def vanishes(scene: Scene, traffic: Traffic, *, again: bool = False) -> None:
+    """The next resource for which a POST leaves is gone at that moment, without a mark, like in the race."""
+
+    async def at_the_post(request: Request) -> None:
+        if request.kind == POST:
+            traffic.before = None
+            await scene.cluster.patch("TenantDatabase", "acme", {"metadata": {"finalizers": []}})
+            await scene.cluster.delete("TenantDatabase", "acme")
+            if again:
+                await scene.create("acme", deletionPolicy="Delete")
+
+    traffic.before = at_the_post
+
+
+async def judged(scene: Scene) -> None:
+    """What the API server and Neon wrote down says nothing against it."""
+    found = await verdict(scene)
+    assert found.problems == []
+
+
+async def until_deleted(scene: Scene, count: int) -> None:
+    async def deleted() -> bool:
+        return len(scene.projects(deleted=True)) == count
+
+    await until(deleted, f"{count} projects are deleted")
+
+
+@pytest.mark.proves("F36", "F39", "I1")
+@pytest.mark.parametrize("mode", [None, Mode.ANSWER_LOST, Mode.LANDS_LATE])
+async def test_what_was_made_for_a_resource_that_vanished_goes_after_it(
+    unconnected: Scene, mode: Mode | None
+) -> None:
+    async with wired(unconnected) as traffic:
+        await unconnected.start_operator(**SETTINGS)
+        if mode is not None:
+            traffic.begin(At(POST, 1, mode))
+        vanishes(unconnected, traffic)
+        # Protection holds a resource with its database. Here neither was there yet.
+        await unconnected.create(deletionPolicy="Delete", deletionProtection=True)
+        await until_deleted(unconnected, 1)
+    assert unconnected.projects() == []
+    assert await unconnected.cluster.get("TenantDatabase", "acme") is None
+    await judged(unconnected)
+
+
+@pytest.mark.proves("F36", "F39", "I3")
+async def test_with_retain_it_is_released(unconnected: Scene) -> None:
+    async with wired(unconnected) as traffic:
+        await unconnected.start_operator(**SETTINGS)
+        vanishes(unconnected, traffic)
+        await unconnected.create(deletionPolicy="Retain")
+
+        async def released() -> bool:
+            return [project["name"].endswith("-released") for project in unconnected.projects()] == [True]
+
+        await until(released, "the project is released")
+    await judged(unconnected)
+
+
+@pytest.mark.proves("F36", "F39", "I1", "I2")
+async def test_a_name_that_comes_back_at_once_gets_a_project_of_its_own(unconnected: Scene) -> None:
+    async with wired(unconnected) as traffic:
+        await unconnected.start_operator(**SETTINGS)
+        vanishes(unconnected, traffic, again=True)
+        await unconnected.create(deletionPolicy="Delete")
+        await until_deleted(unconnected, 1)
+        ready = await unconnected.cluster.until_ready()
+    assert unconnected.project()["id"] == ready["status"]["projectId"]
+    secret = await unconnected.cluster.get("Secret", "acme-database")
+    assert secret is not None
+    assert secret["metadata"]["annotations"]["neontenants.io/owner-uid"] == ready["metadata"]["uid"]
+    await judged(unconnected)
+
+
+@pytest.mark.proves("F36")
+async def test_whoever_paused_has_it_left_for_the_orphan_report(unconnected: Scene) -> None:
+    scene = unconnected
+    scene.neon.answers.add(Script(method="POST", route="/projects", delay_before=HOUR))
+    async with wired(scene) as traffic:
+        await scene.start_operator(**SETTINGS)
+        vanishes(scene, traffic)
+        await scene.create(deletionPolicy="Delete")
+        await scene.cluster.until_gone("TenantDatabase", "acme")
+        pause = {"metadata": {"annotations": {"neontenants.io/paused": "true"}}}
+        await scene.cluster.patch("Namespace", scene.namespace, pause)
+
+        async def told() -> bool:
+            said = "A resource vanished while its project was made. The project is left."
+            return said in [line["message"] for line in scene.log_lines()]
+
+        await until(told, "it says that the project is left")
+        scene.neon.clock.advance(HOUR)
+
+        async def landed() -> bool:
+            return len(scene.projects()) == 1
+
+        await until(landed, "the project is made")
+    await judged(unconnected)
+
+
+@pytest.mark.proves("F36", "F39", "I1")
+async def test_deletes_that_race_with_the_finalizer_leave_nothing(unconnected: Scene) -> None:
+    """The API server's own race: each DELETE leaves in the moment in which the finalizer is written."""
+    names = [f"t{number}" for number in range(40)]
+    deletes: dict[str, asyncio.Task[None]] = {}
+    async with wired(unconnected) as traffic:
+
+        async def at_the_declaration(request: Request) -> None:
+            name = request.path.rpartition("/")[2]
+            if request.kind == "PATCH tenantdatabases" and name not in deletes:
+                deletes[name] = asyncio.create_task(unconnected.cluster.delete("TenantDatabase", name))
+                for _ in range(int(name[1:])):
+                    await asyncio.sleep(0)  # a turn of the loop: the head start that the DELETE gets
+
+        traffic.before = at_the_declaration
+        await unconnected.start_operator(deletions_per_window="0", **SETTINGS)
+        await asyncio.gather(*(unconnected.create(name, deletionPolicy="Delete") for name in names))
+
+        async def gone() -> bool:
+            left = await unconnected.cluster.list("TenantDatabase")
+            return len(deletes) == len(names) and not left and not unconnected.projects()
+
+        await until(gone, "nothing is left")
+    await asyncio.gather(*deletes.values())
+    await judged(unconnected)
