@@ -9,7 +9,7 @@ from typing import Final
 import httpx
 import psycopg
 
-from cluster import condition, decoded
+from cluster import RefusedError, condition, decoded
 from fault import no_faults
 from life.acting import ROW, Actor, asked, console_uri
 from life.ledger import Ledger, Object
@@ -93,7 +93,11 @@ async def _converged(scene: Scene, traffic: Traffic, actor: Actor, bystanders: s
     for look in ("first", "second"):
         for tenant in await scene.cluster.list("TenantDatabase"):
             ledger.saw(tenant)
-            await scene.annotate(tenant["metadata"]["name"], reconcile_requested_at=look)
+            try:
+                await scene.annotate(tenant["metadata"]["name"], reconcile_requested_at=look)
+            except RefusedError as error:
+                if error.status != 404:  # its deletion ended meanwhile: there is nothing to look at
+                    raise
         if found := await settled(look):
             return found
     seen = await _seen(scene, bystanders)
