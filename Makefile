@@ -11,7 +11,7 @@ CHAOS_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup tools test chaos model mutants demo bench lint format crds charts manifests permissions released \
-  sbom audit pages docs conformance lock clean
+  sbom audit pages docs conformance profile lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -56,6 +56,10 @@ demo: $(READY) ## the whole story in a minute, on this machine
 bench: $(READY) ## what work costs, and waits beside much else; compare ratios, not seconds: BENCH="--help"
 	$(BIN)/neon-sandbox prepare
 	$(BIN)/python -m neon_sandbox.bench $(BENCH)
+
+profile: $(READY) ## where the operator's time goes, by py-spy: a part of docs/performance.md
+	$(BIN)/neon-sandbox prepare
+	$(BIN)/python -m neon_sandbox.bench --profile generators/measured/profile.txt
 
 lint: $(READY) ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

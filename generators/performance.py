@@ -1,6 +1,7 @@
 """The page of measurements, docs/performance.md: `make pages`, from lines that `make bench` has written.
 
-`measured/measured.jsonl` holds the lines, `measured/told.yaml` what was tried, and what else is said.
+`measured/measured.jsonl` holds the lines, `measured/profile.txt` what `make profile` has written, and
+`measured/told.yaml` what was tried, and what else is said.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from generators.markdown import table
 FOLDER: Final = Path(__file__).with_name("measured")
 MEASURED: Final = FOLDER / "measured.jsonl"
 TOLD: Final = FOLDER / "told.yaml"
+PROFILE: Final = FOLDER / "profile.txt"
 NOW: Final = "now"
 
 HEAD: Final = """# Performance
@@ -66,7 +68,7 @@ def page() -> str:
         told["findings"],
         "## Where the time goes",
         told["profile_note"],
-        f"```\n{told['profile'].rstrip()}\n```",
+        f"```\n{PROFILE.read_text().rstrip()}\n```",
         "## All figures",
         '`make bench BENCH="--help"` tells how to measure again.',
         *_all(found),

@@ -12,11 +12,12 @@ import click
 import uvloop
 from rich.console import Console
 
-from neon_sandbox.bench import costs, report, waits
+from neon_sandbox.bench import costs, report, stacks, waits
 from neon_sandbox.bench.costs import Size
 from neon_sandbox.bench.ground import WARM_UP, Ground
 from neon_sandbox.bench.scenarios import Load
 from neon_sandbox.bench.seeding import NAMESPACE, seed
+from neon_sandbox.bench.stacks import Stack
 from neon_sandbox.bench.window import Figures
 from neon_sandbox.child import ChildFailedError
 from neon_sandbox.controlplane import (
@@ -118,6 +119,11 @@ _NAMES: Final = (*_COSTS, *waits.SCENARIOS)
     help="Seconds between two single creates in waits.",
 )
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Where a line a scenario is added.")
+@click.option(
+    "--profile",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Measures nothing: writes there where the operator's time goes in burst, change-all and delete-all.",
+)
 @click.option("--label", default="now", show_default=True, help="What is measured, in that line.")
 @click.option("--k8s-version", envvar="K8S_VERSION", show_envvar=True, help="Kubernetes version.")
 def main(
@@ -127,6 +133,7 @@ def main(
     requests_per_minute: int,
     every: float,
     file: Path | None,
+    profile: Path | None,
     label: str,
     k8s_version: str | None,
     **sizes: Any,
@@ -160,10 +167,21 @@ def main(
     load = Load(size.tenants, requests_per_minute, every)
     bench = _Bench(size, load, runs, file, label, k8s_version or KUBERNETES_VERSION)
     try:
-        uvloop.run(bench.run(names or _NAMES, k8s_version))
+        if profile is None:
+            uvloop.run(bench.run(names or _NAMES, k8s_version))
+        else:
+            profile.write_text(stacks.report(uvloop.run(bench.profile(k8s_version))))
+            bench.console.print(f"Written: {profile}")
     except KeyboardInterrupt:
         sys.exit(130)
-    except (ChildFailedError, KubectlError, MissingProgramsError, NotReadyError, VersionError) as error:
+    except (
+        ChildFailedError,
+        FileNotFoundError,
+        KubectlError,
+        MissingProgramsError,
+        NotReadyError,
+        VersionError,
+    ) as error:
         raise click.ClickException(str(error)) from None
 
 
@@ -190,6 +208,13 @@ class _Bench:
                 found = await waits.measure(ground, waiting, self.load, self.console)
             for name, figures in found.items():
                 self._tell(name, [figures], asdict(self.load), table=False)
+
+    async def profile(self, version: str | None) -> dict[str, list[Stack]]:
+        """Where the operator's time goes."""
+        binaries = await prepare(version or None, report=Report())
+        async with Ground.prepare(binaries) as ground:
+            await ground.create_namespace(WARM_UP)
+            return await costs.profile(ground, self.size)
 
     async def _measure(self, binaries: Binaries, group: _Group, names: list[str]) -> None:
         found: list[dict[str, Figures]] = []

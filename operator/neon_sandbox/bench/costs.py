@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import Final, Self
 
 from neon_sandbox.bench.figures import percentile
 from neon_sandbox.bench.ground import Ground
 from neon_sandbox.bench.processes import peak_megabytes
+from neon_sandbox.bench.stacks import Stack, parse, sampled
 from neon_sandbox.bench.window import Figures, Window
 from neon_sandbox.controlplane.release import ETCD, KUBE_APISERVER
 
@@ -42,30 +45,70 @@ def _neon_is_slow(ground: Ground, size: Size) -> None:
     ground.neon.knobs.operation_seconds = size.operation_seconds
 
 
-async def life(ground: Ground, size: Size, run: int) -> dict[str, Figures]:
-    """Creates all at once, changes the tier of all, and deletes all; each measured from its first request."""
-    _neon_is_slow(ground, size)
-    namespace = f"life-{run}-{size.tenants}-{size.replicas}"
-    await ground.create_namespace(namespace)
-    names = [f"t{number}" for number in range(size.tenants)]
-    found: dict[str, Figures] = {}
-    async with ground.sharing(namespace, size.replicas) as operators:
-        window = Window(ground, *operators)
-        await ground.create_many(namespace, names)
-        await ground.until(lambda: ground.readied[namespace] >= size.tenants)
-        found["burst"] = window.close(size.tenants)
+@dataclass(frozen=True, slots=True)
+class _Life:
+    """Tenants of one namespace, from the first to the last."""
 
-        window = Window(ground, *operators)
+    ground: Ground
+    size: Size
+    namespace: str
+
+    @classmethod
+    async def begin(cls, ground: Ground, size: Size, run: int) -> Self:
+        _neon_is_slow(ground, size)
+        namespace = f"life-{run}-{size.tenants}-{size.replicas}"
+        await ground.create_namespace(namespace)
+        return cls(ground, size, namespace)
+
+    def acts(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        return {"burst": self._create, "change-all": self._change, "delete-all": self._delete}
+
+    def _names(self) -> list[str]:
+        return [f"t{number}" for number in range(self.size.tenants)]
+
+    async def _create(self) -> None:
+        ground = self.ground
+        await ground.create_many(self.namespace, self._names())
+        await ground.until(lambda: ground.readied[self.namespace] >= self.size.tenants)
+
+    async def _change(self) -> None:
+        ground = self.ground
         hours = 1000 + ground.neon.requests.count()
         generation = await ground.change_tier({"quota": {"computeTime": f"{hours}h"}})
-        await ground.until(lambda: ground.moved[namespace, generation] >= size.tenants)
-        found["change-all"] = window.close(size.tenants)
+        await ground.until(lambda: ground.moved[self.namespace, generation] >= self.size.tenants)
 
-        window = Window(ground, *operators)
-        await ground.delete_many(namespace, names)
-        await ground.until(lambda: ground.gone[namespace] >= size.tenants)
-        found["delete-all"] = window.close(size.tenants)
+    async def _delete(self) -> None:
+        ground = self.ground
+        await ground.delete_many(self.namespace, self._names())
+        await ground.until(lambda: ground.gone[self.namespace] >= self.size.tenants)
+
+
+async def life(ground: Ground, size: Size, run: int) -> dict[str, Figures]:
+    """Creates all at once, changes the tier of all, and deletes all; each measured from its first request."""
+    begun = await _Life.begin(ground, size, run)
+    found: dict[str, Figures] = {}
+    async with ground.sharing(begun.namespace, size.replicas) as operators:
+        for name, act in begun.acts().items():
+            window = Window(ground, *operators)
+            await act()
+            found[name] = window.close(size.tenants)
     return found
+
+
+async def profile(ground: Ground, size: Size) -> dict[str, list[Stack]]:
+    """Where the operator's time goes in the same.
+
+    Raises:
+        FileNotFoundError: there is no py-spy.
+        ChildFailedError: py-spy may not look at the operator.
+    """
+    begun = await _Life.begin(ground, size, 0)
+    files: dict[str, Path] = {}
+    async with ground.unlimited(begun.namespace) as operator:
+        for name, act in begun.acts().items():
+            async with sampled(operator, ground.folder, name) as files[name]:
+                await act()
+    return {name: parse(file.read_text()) for name, file in files.items()}
 
 
 async def trickle(ground: Ground, size: Size, run: int) -> dict[str, Figures]:
