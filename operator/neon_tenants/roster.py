@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import TypeVar
 
 from neon_tenants.core.entitlement import Tier
@@ -11,6 +11,9 @@ from neon_tenants.core.observed import Tenant
 from neon_tenants.core.record import Record
 
 IndexT = TypeVar("IndexT", bound=Hashable)
+
+Changed = Callable[[Record | None, Record | None], None]
+"""Told of a record as it was and as it is; None where there was none, or is none any more."""
 
 
 class Roster:
@@ -23,6 +26,11 @@ class Roster:
         self._claims: dict[tuple[str, str], set[Key]] = {}
         self._marked: set[Key] = set()
         self._new: dict[Key, Tenant] = {}
+        self._listeners: list[Changed] = []
+
+    def listen(self, changed: Changed) -> None:
+        """From now on, `changed` is told of each record that changes, is new, or is gone."""
+        self._listeners.append(changed)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -47,7 +55,7 @@ class Roster:
 
     def put(self, record: Record, new: Tenant | None = None) -> None:
         """Notes a tenant as it is now; one that nobody has touched yet, as a whole."""
-        self.drop(record.key)
+        before = self._remove(record.key)
         self._records[record.key] = record
         if new is not None:
             self._new[record.key] = new
@@ -56,9 +64,19 @@ class Roster:
             self._claims.setdefault((record.key.namespace, tier), set()).add(record.key)
         if record.marked is not None:
             self._marked.add(record.key)
+        self._tell(before, record)
 
     def drop(self, key: Key) -> None:
         """The tenant is gone."""
+        before = self._remove(key)
+        if before is not None:
+            self._tell(before, None)
+
+    def _tell(self, before: Record | None, after: Record | None) -> None:
+        for changed in self._listeners:
+            changed(before, after)
+
+    def _remove(self, key: Key) -> Record | None:
         self._new.pop(key, None)
         record = self._records.pop(key, None)
         if record is not None:
@@ -66,6 +84,7 @@ class Roster:
             _discard(self._tenants_of, record.tier, key)
             for tier in _claimed(record):
                 _discard(self._claims, (key.namespace, tier), key)
+        return record
 
     def record(self, key: Key) -> Record | None:
         """The record of this tenant."""
@@ -92,9 +111,13 @@ class Roster:
         """The keys of all tenants."""
         return list(self._records)
 
-    def records_of(self, tier: str) -> list[Record]:
-        """The tenants that ask for a tier, as records."""
-        return [self._records[key] for key in self._tenants_of.get(tier, ())]
+    def count_of(self, tier: str) -> int:
+        """How many tenants ask for a tier."""
+        return len(self._tenants_of.get(tier, ()))
+
+    def records_of(self, tier: str) -> Iterator[Record]:
+        """The tenants that ask for a tier, as records. The roster must not change meanwhile."""
+        return (self._records[key] for key in self._tenants_of.get(tier, ()))
 
     def claims(self, namespace: str, tier: str) -> list[Record]:
         """The tenants of a namespace that ask for a tier, or still have it while they ask for another."""

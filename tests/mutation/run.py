@@ -43,6 +43,7 @@ TESTS: Final = tuple(
         "drift",
         "usage",
         "rollout",
+        "census",
         "tier_status",
         "metrics",
         "timestamp",

@@ -193,3 +193,16 @@ def test_a_record_knows_the_quota_of_which_the_most_is_used() -> None:
 def test_a_record_keeps_all_of_the_applied_tier() -> None:
     applied = AppliedTier(name="free", generation=3, not_taken=["suspendAfter"], waiting=["compute"])
     assert Record.of(replace(tenant(), status=TenantDatabaseStatus(tier=applied))).applied == applied
+
+
+def test_a_listener_is_told_of_each_record_as_it_was_and_as_it_is() -> None:
+    roster, told = Roster(), list[tuple[Record | None, Record | None]]()
+    first = Record.of(tenant())
+    second = Record.of(replace(tenant(), resource_version="8"))
+    roster.put(first)
+    roster.listen(lambda before, after: told.append((before, after)))
+    roster.put(second)
+    roster.drop(second.key)
+    roster.drop(second.key)
+    roster.put(first)
+    assert told == [(first, second), (second, None), (None, first)]

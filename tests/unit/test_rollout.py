@@ -12,10 +12,11 @@ from neon_tenants.api import names
 from neon_tenants.api.database_tier import DatabaseTierStatus, RolloutPhase, RolloutStatus
 from neon_tenants.api.tenant_database import AppliedTier
 from neon_tenants.core import rollout
+from neon_tenants.core.census import Census, Order, Standing, standing
 from neon_tenants.core.entitlement import Tier
 from neon_tenants.core.key import Key
 from neon_tenants.core.record import Record
-from neon_tenants.core.rollout import Census, Decision, Standing
+from neon_tenants.core.rollout import Decision
 from neon_tenants.core.timestamp import seconds
 
 STARTED = "2026-01-01T12:00:00Z"
@@ -67,9 +68,9 @@ STANDINGS: dict[str, tuple[Record, Standing]] = {
 }
 
 
-@pytest.mark.parametrize(("found", "standing"), STANDINGS.values(), ids=STANDINGS.keys())
-def test_how_far_a_tenant_is(found: Record, standing: Standing) -> None:
-    assert rollout.standing(found, tier(), STARTED) is standing
+@pytest.mark.parametrize(("found", "expected"), STANDINGS.values(), ids=STANDINGS.keys())
+def test_how_far_a_tenant_is(found: Record, expected: Standing) -> None:
+    assert standing(found, tier(), STARTED) is expected
 
 
 def status(phase: RolloutPhase = RolloutPhase.CANARY, **changes: Any) -> RolloutStatus:
@@ -86,7 +87,7 @@ def decide(
     **settings: Any,
 ) -> Decision:
     its = tier(**settings)
-    census = Census.of(its, records, told.started)
+    census = Census(its, records, told.started)
     return rollout.decide(its, census, told, harmed=harmed, wall_time=wall_time)
 
 
@@ -95,9 +96,9 @@ def crowd(
 ) -> list[Record]:
     """Tenants in the order in which a rollout of generation 2 takes them; `but` some of them differ."""
     there = [record(f"t{number}", generation) for number in range(count)]
-    order = Census.of(tier(), there, STARTED).in_order(2, *Standing)
     return [
-        record(r.key.name, **{"generation": generation} | (but or {}).get(n, {})) for n, r in enumerate(order)
+        record(key.name, **{"generation": generation} | (but or {}).get(n, {}))
+        for n, key in enumerate(Order(2, there))
     ]
 
 
@@ -201,12 +202,12 @@ def test_7_at_least_one_canary_and_a_share_rounded_up(percent: int, count: int, 
 
 def test_7_without_a_word_of_the_tier_it_is_one_percent_and_five_failures() -> None:
     silent = Tier("free", 2, a.tier_spec())
-    told = rollout.decide(silent, Census.of(silent, crowd(), STARTED), status(), harmed=0, wall_time=STARTED)
+    told = rollout.decide(silent, Census(silent, crowd(), STARTED), status(), harmed=0, wall_time=STARTED)
     assert len(told.to_do) == 1
     rolling = status(RolloutPhase.ROLLING)
     for failures, phase in ((5, RolloutPhase.ROLLING), (6, PAUSED)):
         tenants = crowd(but=dict.fromkeys(range(failures), FAILED))
-        census = Census.of(silent, tenants, STARTED)
+        census = Census(silent, tenants, STARTED)
         told = rollout.decide(silent, census, rolling, harmed=0, wall_time=STARTED)
         assert told.status.phase is phase
 
@@ -273,9 +274,24 @@ def test_10_it_is_done_when_only_sick_and_paused_ones_lack_it() -> None:
 
 
 def test_the_order_is_the_same_after_a_restart_and_another_for_another_generation() -> None:
-    census = Census.of(tier(), crowd(), STARTED)
-    order = {number: [r.uid for r in census.in_order(number, *Standing)] for number in (2, 3)}
-    assert order[2] == [r.uid for r in crowd()] != order[3]
+    order = {number: tuple(Order(number, reversed(crowd()))) for number in (2, 3)}
+    assert order[2] == keys_in_order(crowd()) != order[3]
+
+
+def test_no_more_are_named_than_asked_for_and_only_those_of_this_part() -> None:
+    tenants = crowd(6, but={0: {"sick_since": BEFORE}, 2: DONE})
+    theirs = {tenants[1].key, tenants[3].key}
+    its, rolling = tier(), status(RolloutPhase.ROLLING)
+    census = Census(its, tenants, STARTED)
+
+    def named(most: int | None) -> list[tuple[Key, ...]]:
+        asked: dict[str, Any] = {"most": most, "mine": lambda key: key not in theirs}
+        decided = rollout.decide(its, census, rolling, harmed=0, wall_time=STARTED, **asked)
+        return [decided.to_do, rollout.followed(rolling, census, **asked).to_do]
+
+    assert named(None) == [keys_in_order([tenants[0], *tenants[4:]])] * 2
+    assert named(2) == [keys_in_order([tenants[0], tenants[4]])] * 2
+    assert named(0) == [()] * 2
 
 
 # --- its begin, and a person's word --------------------------------------------------------------
@@ -307,7 +323,7 @@ BEGINS: dict[str, tuple[Record, str]] = {
 def test_it_begins_after_what_is_not_its_doing(found: Record, begin: str) -> None:
     begun = rollout.begun(tier(), [record("t1"), found], STARTED)
     assert begun.started == begin
-    assert rollout.standing(found, tier(), begun.started) is not Standing.FAILED
+    assert standing(found, tier(), begun.started) is not Standing.FAILED
 
 
 @pytest.mark.parametrize(
@@ -385,7 +401,7 @@ FOLLOWED: dict[str, tuple[Tier, set[Key]]] = {
 
 @pytest.mark.parametrize(("found", "admitted"), FOLLOWED.values(), ids=FOLLOWED.keys())
 def test_a_part_of_the_fleet_follows_what_is_told(found: Tier, admitted: set[Key]) -> None:
-    decision = rollout.followed(rollout.begun(found, PART, STARTED), Census.of(found, PART, STARTED))
+    decision = rollout.followed(rollout.begun(found, PART, STARTED), Census(found, PART, STARTED))
     assert {key for key in ALL if decision.admits(key)} == admitted
     open_ = admitted == ALL
     assert decision.to_do == ((Key("tenants", "t0"), Key("tenants", "t3")) if open_ else ())
@@ -395,7 +411,7 @@ def test_a_part_of_the_fleet_follows_what_is_told(found: Tier, admitted: set[Key
 
 
 def test_a_part_that_follows_keeps_what_is_told() -> None:
-    census = Census.of(told(RolloutPhase.ROLLING), PART, STARTED)
+    census = Census(told(RolloutPhase.ROLLING), PART, STARTED)
     for phase in (RolloutPhase.ROLLING, RolloutPhase.DONE):
         found = told(phase)
         assert rollout.followed(rollout.begun(found, PART, STARTED), census).status == found.status.rollout

@@ -5,69 +5,25 @@ All of it is derived from the tier, its status and the tenants' records: a resta
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from enum import Enum
-from math import ceil
-from typing import Final, Self
+from typing import Final
 
 from neon_tenants.api import names
 from neon_tenants.api.conditions import ConditionStatus, Reason
 from neon_tenants.api.database_tier import RolloutPhase, RolloutStatus
+from neon_tenants.core.census import Census, Standing, standing
 from neon_tenants.core.entitlement import Tier
 from neon_tenants.core.key import Key
 from neon_tenants.core.record import Record
-from neon_tenants.core.timestamp import next_second, seconds
+from neon_tenants.core.timestamp import next_second
 
 CANARY_PERCENT: Final = 1
 """Where the tier does not say."""
 MAX_FAILURES: Final = 5
 """Where the tier does not say."""
 _CONFIRMATION: Final = re.compile(r"(\d{1,18})(?:-(\d{1,18}))?")
-
-
-class Standing(Enum):
-    """How far a tenant is with its tier's latest generation."""
-
-    APART = "apart"
-    """Not of the tier yet, or on its way out: the rollout does not count it."""
-    UPDATED = "updated"
-    WAITING = "waiting"
-    """It has all but the size of its compute, which changes when it is idle."""
-    FAILED = "failed"
-    """It stalled since the rollout began: a person must look at it."""
-    SICK = "sick"
-    """It was not Ready before: nobody waits for it, and it gets the change when it gets well."""
-    HELD = "held"
-    """A person said hands off."""
-    TO_COME = "to come"
-
-
-def standing(record: Record, tier: Tier, started: str) -> Standing:
-    """How far a tenant is. `started` is RFC 3339, as `since`: they are compared as texts.
-
-    | # | tenant | standing |
-    |---|---|---|
-    | 1 | deleted, or nothing applied yet, or another tier | APART |
-    | 2 | has this generation, the size of its compute waits | WAITING |
-    | 3 | has this generation | UPDATED |
-    | 4 | paused by a person | HELD |
-    | 5 | not Ready since before the rollout | SICK |
-    | 6 | stalled | FAILED |
-    | 7 | else | TO_COME |
-    """
-    applied = record.applied
-    if record.deleting or applied is None or applied.name != tier.name or record.tier != tier.name:
-        return Standing.APART
-    if applied.generation == tier.generation:
-        return Standing.WAITING if applied.waiting else Standing.UPDATED
-    if record.paused:
-        return Standing.HELD
-    if record.ready is not ConditionStatus.TRUE and record.since < started:
-        return Standing.SICK
-    return Standing.FAILED if record.stalled else Standing.TO_COME
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +36,7 @@ class Decision:
     admitted: frozenset[Key] = frozenset()
     """Those who may have it already, where not everyone may."""
     to_do: tuple[Key, ...] = ()
-    """Admitted and without it, in the order in which it shall reach them."""
+    """The first of those who are admitted and without it, in the order in which it shall reach them."""
     waiting: tuple[Key, ...] = ()
     """Admitted, and their compute is to be looked at when it may be idle."""
     is_blind: bool = False
@@ -151,52 +107,33 @@ def heard(status: RolloutStatus, tier: Tier) -> RolloutStatus:
     return status
 
 
+def has_canaries(status: RolloutStatus) -> bool:
+    """Whether it has yet to get past its canaries. Once it has, it never comes back to them."""
+    was_rolling = status.phase is RolloutPhase.ROLLING or status.paused_reason == Reason.TOO_MANY_FAILURES
+    return status.phase is not RolloutPhase.DONE and not was_rolling
+
+
 def is_survey_needed(status: RolloutStatus) -> bool:
     """Whether it must be known first what the change would destroy: nobody has confirmed it."""
     return status.confirmed != status.generation and status.phase is not RolloutPhase.DONE
 
 
-@dataclass(frozen=True, slots=True)
-class Census:
-    """The tenants of a tier, by how far they are."""
-
-    found: Mapping[Standing, Mapping[Key, Record]]
-
-    @classmethod
-    def of(cls, tier: Tier, records: Iterable[Record], started: str) -> Self:
-        """Counts the tenants."""
-        found: dict[Standing, dict[Key, Record]] = {kind: {} for kind in Standing}
-        for record in records:
-            found[standing(record, tier, started)][record.key] = record
-        return cls(found)
-
-    def keys(self, *kinds: Standing) -> frozenset[Key]:
-        """The tenants of these standings."""
-        return frozenset(key for kind in kinds for key in self.found[kind])
-
-    def counted(self, status: RolloutStatus) -> RolloutStatus:
-        """The status with the numbers of this moment."""
-        size = {kind: len(records) for kind, records in self.found.items()}
-        return status.model_copy(
-            update={
-                "updated": size[Standing.UPDATED],
-                "waiting": size[Standing.WAITING],
-                "failed": size[Standing.FAILED],
-                "total": sum(size.values()) - size[Standing.APART],
-            }
-        )
-
-    def in_order(self, generation: int, *kinds: Standing) -> list[Record]:
-        """Tenants of these standings as a rollout takes them: mixed, and the same after a restart."""
-        records = (record for kind in kinds for record in self.found[kind].values())
-        return sorted(records, key=lambda record: _mixed(record.uid, generation))
+def _everybody(_key: Key) -> bool:
+    return True
 
 
 def decide(
-    tier: Tier, census: Census, status: RolloutStatus, *, harmed: int | None, wall_time: str
+    tier: Tier,
+    census: Census,
+    status: RolloutStatus,
+    *,
+    harmed: int | None,
+    wall_time: str,
+    most: int | None = None,
+    mine: Callable[[Key], bool] = _everybody,
 ) -> Decision:
     """Whom a rollout may reach now. `harmed` counts the tenants for whom it destroys something or whom it
-    shuts out; None where nobody has looked.
+    shuts out; None where nobody has looked. Where everyone may have it, `most` of `mine` are named.
 
     The first row that applies decides. A canary is over when it is updated, or waits to be idle, or its
     failure was forgiven; nobody waits for one that is sick, paused or gone.
@@ -215,36 +152,43 @@ def decide(
     | 10 | else | Rolling | everyone |
     """
     status = census.counted(status)
-    left = census.keys(Standing.TO_COME, Standing.FAILED, Standing.WAITING)
+    left = any(census.count(kind) for kind in (Standing.TO_COME, Standing.FAILED, Standing.WAITING))
     if status.phase is RolloutPhase.DONE or status.updated == status.total:
-        return _open(status, RolloutPhase.DONE, census)
+        return _open(status, RolloutPhase.DONE, census, most, mine)
     if is_survey_needed(status) and harmed is None:
         return Decision(status, everyone=False, is_blind=True)
     if is_survey_needed(status) and harmed:
         return _paused(status, Reason.CONFIRMATION_NEEDED, census)
     if status.started == next_second(wall_time):
         return Decision(status, everyone=False, is_early=True)
-    was_rolling = status.phase is RolloutPhase.ROLLING or status.paused_reason == Reason.TOO_MANY_FAILURES
-    if not was_rolling:
+    if has_canaries(status):
         if status.failed > status.forgiven or status.paused_reason == Reason.CANARY_FAILED:
             return _paused(status, Reason.CANARY_FAILED, census)
-        canaries = _canaries(tier, census, status.started)
-        to_do = tuple(key for key in canaries if key in census.found[Standing.TO_COME])
+        canaries = census.canaries(_canary_percent(tier))
+        to_do = tuple(key for key in canaries if census.has(key, Standing.TO_COME))
         if to_do:
             return Decision(
                 _in_phase(status, RolloutPhase.CANARY),
                 everyone=False,
                 admitted=frozenset(canaries),
                 to_do=to_do,
-                waiting=tuple(census.found[Standing.WAITING]),
+                waiting=tuple(census.keys(Standing.WAITING)),
             )
-    most = status.forgiven + _max_failures(tier)
-    if status.failed > most or status.paused_reason == Reason.TOO_MANY_FAILURES:
+    if (
+        status.failed > status.forgiven + _max_failures(tier)
+        or status.paused_reason == Reason.TOO_MANY_FAILURES
+    ):
         return _paused(status, Reason.TOO_MANY_FAILURES, census)
-    return _open(status, RolloutPhase.ROLLING if left else RolloutPhase.DONE, census)
+    return _open(status, RolloutPhase.ROLLING if left else RolloutPhase.DONE, census, most, mine)
 
 
-def followed(status: RolloutStatus, census: Census) -> Decision:
+def followed(
+    status: RolloutStatus,
+    census: Census,
+    *,
+    most: int | None = None,
+    mine: Callable[[Key], bool] = _everybody,
+) -> Decision:
     """Whom a rollout may reach now of a part of the tenants, by what is told of all of them.
 
     | told | admitted |
@@ -257,7 +201,7 @@ def followed(status: RolloutStatus, census: Census) -> Decision:
     if status.phase is RolloutPhase.CANARY:
         return Decision(status, everyone=False)
     if status.phase is not RolloutPhase.PAUSED:
-        return replace(_open(status, status.phase, census), waiting=())
+        return replace(_open(status, status.phase, census, most, mine), waiting=())
     return _paused(status, Reason(status.paused_reason or Reason.CONFIRMATION_NEEDED), census)
 
 
@@ -267,34 +211,32 @@ def _in_phase(status: RolloutStatus, phase: RolloutPhase, reason: Reason | None 
 
 def _paused(status: RolloutStatus, reason: Reason, census: Census) -> Decision:
     # Who has failed is half changed: it goes on trying, unless nobody has let the change begin.
-    failed = frozenset[Key]() if reason is Reason.CONFIRMATION_NEEDED else census.keys(Standing.FAILED)
-    return Decision(_in_phase(status, RolloutPhase.PAUSED, reason), everyone=False, admitted=failed)
-
-
-def _open(status: RolloutStatus, phase: RolloutPhase, census: Census) -> Decision:
-    to_do = census.in_order(status.generation, Standing.TO_COME, Standing.SICK)
+    failed = () if reason is Reason.CONFIRMATION_NEEDED else census.keys(Standing.FAILED)
     return Decision(
-        _in_phase(status, phase),
-        everyone=True,
-        to_do=tuple(record.key for record in to_do),
-        waiting=tuple(census.found[Standing.WAITING]),
+        _in_phase(status, RolloutPhase.PAUSED, reason), everyone=False, admitted=frozenset(failed)
     )
 
 
-def _canaries(tier: Tier, census: Census, started: str) -> tuple[Key, ...]:
-    """The first of the tenants that were there when the rollout began: later ones have it anyway."""
-    since = seconds(started)
-    kinds = (Standing.UPDATED, Standing.WAITING, Standing.FAILED, Standing.TO_COME)
-    there = [record.key for record in census.in_order(tier.generation, *kinds) if record.created <= since]
+def _open(
+    status: RolloutStatus,
+    phase: RolloutPhase,
+    census: Census,
+    most: int | None,
+    mine: Callable[[Key], bool],
+) -> Decision:
+    return Decision(
+        _in_phase(status, phase),
+        everyone=True,
+        to_do=census.to_do(most, mine),
+        waiting=tuple(census.keys(Standing.WAITING)),
+    )
+
+
+def _canary_percent(tier: Tier) -> int:
     percent = tier.spec.rollout.canary_percent if tier.spec.rollout else None
-    share = CANARY_PERCENT if percent is None else percent
-    return tuple(there[: max(1, ceil(len(there) * share / 100))])
+    return CANARY_PERCENT if percent is None else percent
 
 
 def _max_failures(tier: Tier) -> int:
     most = tier.spec.rollout.max_failures if tier.spec.rollout else None
     return MAX_FAILURES if most is None else most
-
-
-def _mixed(uid: str, generation: int) -> bytes:
-    return hashlib.sha256(f"{uid}/{generation}".encode()).digest()

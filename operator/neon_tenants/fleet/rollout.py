@@ -15,12 +15,14 @@ from typing import Final
 
 from neon_tenants.api.database_tier import RolloutStatus
 from neon_tenants.core import rollout, tier_status
+from neon_tenants.core.census import Census, Standing
 from neon_tenants.core.entitlement import Tier
 from neon_tenants.core.harm import EITHER, survey
 from neon_tenants.core.key import Key
 from neon_tenants.core.lane import Lane
 from neon_tenants.core.observed import is_pending
-from neon_tenants.core.rollout import Census, Decision, Standing
+from neon_tenants.core.record import Record
+from neon_tenants.core.rollout import Decision
 from neon_tenants.core.shard import Scope
 from neon_tenants.kube.errors import KubeError
 from neon_tenants.kube.events import Events, Regarding
@@ -36,8 +38,10 @@ logger = logging.getLogger(__name__)
 TICK: Final = 1.0
 """Seconds between two writes of a tier's status that tell of other numbers alone."""
 LOOK: Final = 0.1
-"""Seconds between two looks at the rollouts for each ten thousand tenants; `TICK` at the most. A look goes
-through all tenants of a tier, and takes some 5 ms of 100."""
+"""Seconds between two looks at the rollouts: what has changed since the last one is looked at together."""
+IDLE_FACTOR: Final = 20
+"""How many times as long as a look took the next one waits, up to `TICK`: where all tenants of a large tier
+must be counted, the others' passes go on."""
 PORTION: Final = 256
 """Tenants of a rollout that the queue holds at a time: eight for each of the default's workers. When Neon
 is out of order, no more than these back off."""
@@ -45,6 +49,9 @@ RETRY: Final = 10.0
 """Seconds until a look that failed is taken again."""
 IDLE_LOOKS: Final = 30
 """Looks within `idle_interval`, of a tier, at computes that wait to be idle; each costs Neon one request."""
+
+
+_ON_THE_WAY: Final = (Standing.TO_COME, Standing.FAILED, Standing.WAITING, Standing.SICK)
 
 
 class CannotGoOnError(Exception):
@@ -56,6 +63,8 @@ class _Course:
     """What this process knows of one tier's rollout. Losing it costs time."""
 
     generation: int
+    census: Census | None = None
+    """Follows each record."""
     decision: Decision | None = None
     fed: set[Key] = field(default_factory=set)
     """Put on the queue for this generation."""
@@ -96,9 +105,18 @@ class Rollouts:
         self._courses: dict[str, _Course] = {}
         self._changed: set[str] = set()
         self._news = asyncio.Event()
+        self._took = 0.0
+        """Seconds of deciding since the last wait."""
+        roster.listen(self._follow)
+
+    def _follow(self, before: Record | None, after: Record | None) -> None:
+        for tier in {record.tier for record in (before, after) if record is not None}:
+            course = self._courses.get(tier)
+            if course is not None and course.census is not None:
+                course.census.change(before, after)
 
     def note(self, tier: str) -> None:
-        """A tier, or one of its tenants, has changed."""
+        """A tier, or one of its tenants, has changed: it is looked at. Not while a list is being read."""
         self._changed.add(tier)
         self._news.set()
 
@@ -147,7 +165,8 @@ class Rollouts:
                 self._news.clear()
                 for name in changed:
                     await self._look(name)
-                await asyncio.sleep(min(max(LOOK * len(self._roster) / 10_000, LOOK), TICK))
+                took, self._took = self._took, 0.0
+                await asyncio.sleep(min(max(IDLE_FACTOR * took, LOOK), TICK))
         finally:
             for course in self._courses.values():
                 if course.looking is not None:
@@ -168,51 +187,71 @@ class Rollouts:
         if tier is None:
             self._courses.pop(name, None)
             return
-        records = self._roster.records_of(name)
-        if not records and name not in self._courses and tier.status.tenants != 0:
+        tenants = self._roster.count_of(name)
+        if not tenants and name not in self._courses and tier.status.tenants != 0:
             return  # a tier of somebody else's tenants, or one that never had any
         course = self._courses.get(name)
         if course is None or course.generation != tier.generation:
             course = self._courses[name] = _Course(tier.generation)
-        now = self._wall_time()
-        begun = rollout.begun(tier, records, now)
-        census = Census.of(tier, records, begun.started)
+        looked_at = self._clock()
+        decision = course.decision = self._decide(tier, course)
+        self._feed(course)
+        self._took += self._clock() - looked_at
         if not self._scope().conducts:
-            course.decision = rollout.followed(begun, census)
-            self._feed(course, census)
             return
-        status = rollout.heard(begun, tier)
-        harmed = None if course.harms is None else course.harms[EITHER]
-        course.decision = decision = rollout.decide(tier, census, status, harmed=harmed, wall_time=now)
-        self._feed(course, census)
         if decision.is_early:
             self.note(name)
         if not decision.is_blind:
-            await self._tell(tier, decision, course, tenants=len(records))
+            await self._tell(tier, decision, course, tenants=tenants)
         elif course.looking is None:
             course.looking = asyncio.create_task(self._survey(tier, course))
 
-    def _feed(self, course: _Course, census: Census) -> None:
+    def _decide(self, tier: Tier, course: _Course) -> Decision:
+        now = self._wall_time()
+        begun = rollout.begun(tier, self._roster.records_of(tier.name), now)
+        conducts = self._scope().conducts
+        census = self._census(course, tier, begun, conducts=conducts)
+        most, mine = PORTION + len(course.fed), self._is_mine
+        if not conducts:
+            return rollout.followed(begun, census, most=most, mine=mine)
+        status = rollout.heard(begun, tier)
+        harmed = None if course.harms is None else course.harms[EITHER]
+        decision = rollout.decide(tier, census, status, harmed=harmed, wall_time=now, most=most, mine=mine)
+        if not rollout.has_canaries(decision.status):
+            census.forget_canaries()
+        return decision
+
+    def _census(self, course: _Course, tier: Tier, begun: RolloutStatus, *, conducts: bool) -> Census:
+        """That of the rollout's beginning; counted anew where it begins otherwise than was thought."""
+        canaries = conducts and rollout.has_canaries(begun)
+        known = course.census
+        if known is None or known.started != begun.started or (canaries and not known.knows_canaries):
+            records = self._roster.records_of(tier.name)
+            known = course.census = Census(tier, records, begun.started, canaries=canaries)
+        return known
+
+    def _is_mine(self, key: Key) -> bool:
+        record = self._roster.record(key)
+        return record is not None and self._scope().holds(record.uid)
+
+    def _feed(self, course: _Course) -> None:
         """Puts tenants on the queue that are admitted, each once, and no more than it shall hold."""
+        census = course.census
         assert course.decision is not None
+        assert census is not None
         if not course.decision.to_do:
             # Paused or over: who was fed and not updated is fed again when it goes on.
             course.fed.clear()
-        course.fed -= census.keys(Standing.HELD, Standing.APART, Standing.UPDATED)
-        on_the_way = len(course.fed & census.keys(Standing.TO_COME))
+        course.fed = {key for key in course.fed if census.has(key, *_ON_THE_WAY)}
+        on_the_way = sum(census.has(key, Standing.TO_COME) for key in course.fed)
         for key in course.decision.to_do:
             if on_the_way >= PORTION:
                 break
-            if key not in course.fed and self._feeds(key, course.decision):
+            if key not in course.fed:
                 course.fed.add(key)
                 self._queue.add(key, Lane.ROLLOUT)
                 on_the_way += 1
         self._look_at_the_idle(course)
-
-    def _feeds(self, key: Key, decision: Decision) -> bool:
-        """Canaries are for who conducts: it alone knows when they are over. Then each feeds its own."""
-        record = self._roster.record(key)
-        return not decision.everyone or (record is not None and self._scope().holds(record.uid))
 
     def _look_at_the_idle(self, course: _Course) -> None:
         """Asks for a look at computes that wait to be idle: those first that wait longest for one."""
