@@ -138,8 +138,12 @@ STEPS: dict[str, tuple[Observed, Step]] = {
     "11 the Secret goes with its resource": (deleted(lookup=a.lookup()), OwnSecret()),
     "11 a released project is done with": (deleted(RETAIN, lookup=a.lookup(RELEASED)), OwnSecret()),
     "3 protection holds no resource that vanished": (
-        deleted(tenant=a.tenant(DELETE | {"deletionProtection": True}, deleting=True, vanished=True)),
-        LookUp(fresh=True),
+        deleted(
+            tenant=a.tenant(DELETE | {"deletionProtection": True}, deleting=True, vanished=True),
+            secret=a.observed().secret,
+            lookup=a.lookup(a.project()),
+        ),
+        DeleteProject("cool-project-1"),
     ),
     "8 what was made for a resource that vanished is deleted": (
         deleted(

@@ -281,17 +281,40 @@ def test_the_order_is_the_same_after_a_restart_and_another_for_another_generatio
 def test_no_more_are_named_than_asked_for_and_only_those_of_this_part() -> None:
     tenants = crowd(6, but={0: {"sick_since": BEFORE}, 2: DONE})
     theirs = {tenants[1].key, tenants[3].key}
-    its, rolling = tier(), status(RolloutPhase.ROLLING)
+    its = tier()
     census = Census(its, tenants, STARTED)
 
-    def named(most: int | None) -> list[tuple[Key, ...]]:
+    def named(most: int | None) -> list[Key]:
         asked: dict[str, Any] = {"most": most, "mine": lambda key: key not in theirs}
-        decided = rollout.decide(its, census, rolling, harmed=0, wall_time=STARTED, **asked)
-        return [decided.to_do, rollout.followed(rolling, census, **asked).to_do]
+        decided = [
+            decision.to_do
+            for told in (status(RolloutPhase.ROLLING), status(RolloutPhase.DONE))
+            for decision in (
+                rollout.decide(its, census, told, harmed=0, wall_time=STARTED, **asked),
+                rollout.followed(told, census, **asked),
+            )
+        ]
+        assert len(set(decided)) == 1
+        return list(decided[0])
 
-    assert named(None) == [keys_in_order([tenants[0], *tenants[4:]])] * 2
-    assert named(2) == [keys_in_order([tenants[0], tenants[4]])] * 2
-    assert named(0) == [()] * 2
+    assert named(None) == list(keys_in_order([tenants[0], *tenants[4:]]))
+    assert named(2) == list(keys_in_order([tenants[0], tenants[4]]))
+    assert named(0) == []
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (status(), True),
+        (status(PAUSED, paused_reason="ConfirmationNeeded"), True),
+        (status(PAUSED, paused_reason="CanaryFailed"), True),
+        (status(RolloutPhase.ROLLING), False),
+        (status(PAUSED, paused_reason="TooManyFailures"), False),
+        (status(RolloutPhase.DONE), False),
+    ],
+)
+def test_it_has_canaries_until_it_is_past_them(told: RolloutStatus, expected: bool) -> None:
+    assert rollout.has_canaries(told) is expected
 
 
 # --- its begin, and a person's word --------------------------------------------------------------

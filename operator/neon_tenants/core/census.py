@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from itertools import islice
 from math import ceil
@@ -108,8 +108,8 @@ class Census:
         self.started = started
         self._since = seconds(started)
         self._counts: Counter[Standing] = Counter()
-        self._named: dict[Standing, dict[Key, None]] = {
-            kind: {} for kind in Standing if kind not in _COUNTED_ALONE
+        self._named: dict[Standing, set[Key]] = {
+            kind: set() for kind in Standing if kind not in _COUNTED_ALONE
         }
         there = [(record, standing(record, tier, started)) for record in records]
         for record, kind in there:
@@ -123,26 +123,27 @@ class Census:
 
     def change(self, before: Record | None, after: Record | None) -> None:
         """A record has changed, is new, or is gone."""
-        was = None if before is None else standing(before, self._tier, self.started)
-        now = None if after is None else standing(after, self._tier, self.started)
-        if before is not None and was is not None:
-            self._leave(before, was)
-        if after is not None and now is not None:
-            self._count(after, now)
-            if now in _TO_DO:
-                self._to_do.add(after)
-            if self._there is not None and self._may_be_canary(after, now):
-                self._there.add(after)
+        if before is not None:
+            self._leave(before, standing(before, self._tier, self.started))
+        if after is not None:
+            self._enter(after, standing(after, self._tier, self.started))
+
+    def _enter(self, record: Record, kind: Standing) -> None:
+        self._count(record, kind)
+        if kind in _TO_DO:
+            self._to_do.add(record)
+        if self._there is not None and self._may_be_canary(record, kind):
+            self._there.add(record)
 
     def _count(self, record: Record, kind: Standing) -> None:
         self._counts[kind] += 1
         if kind not in _COUNTED_ALONE:
-            self._named[kind][record.key] = None
+            self._named[kind].add(record.key)
 
     def _leave(self, record: Record, kind: Standing) -> None:
         self._counts[kind] -= 1
         if kind not in _COUNTED_ALONE:
-            del self._named[kind][record.key]
+            self._named[kind].remove(record.key)
         if kind in _TO_DO:
             self._to_do.remove(record)
         if self._there is not None and self._may_be_canary(record, kind):
@@ -156,9 +157,9 @@ class Census:
         """How many have this standing."""
         return self._counts[kind]
 
-    def keys(self, kind: Standing) -> Collection[Key]:
+    def keys(self, kind: Standing) -> frozenset[Key]:
         """Who has it; of those who are up to date, or apart, nobody keeps the names."""
-        return self._named[kind].keys()
+        return frozenset(self._named[kind])
 
     def has(self, key: Key, *kinds: Standing) -> bool:
         """Whether this tenant has one of these standings."""

@@ -211,10 +211,8 @@ def _in_phase(status: RolloutStatus, phase: RolloutPhase, reason: Reason | None 
 
 def _paused(status: RolloutStatus, reason: Reason, census: Census) -> Decision:
     # Who has failed is half changed: it goes on trying, unless nobody has let the change begin.
-    failed = () if reason is Reason.CONFIRMATION_NEEDED else census.keys(Standing.FAILED)
-    return Decision(
-        _in_phase(status, RolloutPhase.PAUSED, reason), everyone=False, admitted=frozenset(failed)
-    )
+    failed = frozenset[Key]() if reason is Reason.CONFIRMATION_NEEDED else census.keys(Standing.FAILED)
+    return Decision(_in_phase(status, RolloutPhase.PAUSED, reason), everyone=False, admitted=failed)
 
 
 def _open(
