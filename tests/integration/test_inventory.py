@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -117,6 +117,31 @@ async def test_a_crowd_shares_a_list_in_the_lane_of_creates_whoever_came_first(
     await asyncio.gather(under_way, *crowd)
     assert neon.asked == [None, None]
     assert neon.lanes == [Lane.CREATE, Lane.CREATE]
+
+
+@pytest.mark.parametrize(("pages", "crowd"), [(1, 8), (2, 8), (3, 12), (20, 80), (32, 128), (33, 8)])
+async def test_the_longer_the_list_the_more_of_a_crowd_share_it(
+    neon: Neon, inventory: Inventory, pages: int, crowd: int
+) -> None:
+    under_way = look(inventory, Lane.CREATE)
+    await asked(neon, 1)
+    inventory._pages = pages
+    looks = [look(inventory, Lane.CREATE) for _ in range(crowd - 1)]
+
+    def waits(count: int) -> Callable[[], Awaitable[bool]]:
+        async def all_wait() -> bool:
+            return inventory._urgent.next is not None and inventory._urgent.next.waiting == count
+
+        return all_wait
+
+    await until(waits(crowd - 1), "all but one wait for the next list")
+    assert inventory._urgent.next is not None
+    assert not inventory._urgent.next.crowded.is_set()
+    looks.append(look(inventory, Lane.CREATE))
+    await until(waits(crowd), "all wait for it")
+    assert inventory._urgent.next.crowded.is_set()
+    neon.first.set()
+    assert await asyncio.gather(under_way, *looks) == [()] * (crowd + 1)
 
 
 async def test_what_makes_a_list_longer_does_not_join_that_of_a_create(

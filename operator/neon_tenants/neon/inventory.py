@@ -24,9 +24,14 @@ from neon_tenants.neon.errors import unreachable
 GATHER: Final = 0.25
 """Seconds between two lists while several wait. Who waits alone never waits for this."""
 CROWD: Final = 8
+FOR_EACH_PAGE: Final = 4
+LONG: Final = 32
 MAX_GATHER: Final = 1.0
-"""Once a list has served several, the next begins when so many wait, or those of two namespaces, or after so
-many seconds. So it is a matter of counts, and not of how fast the machine is, that a list serves many."""
+"""Once a list has served several, the next begins when a crowd waits, or those of two namespaces, or after so
+many seconds. So it is a matter of counts, and not of how fast the machine is, that a list serves many.
+
+A crowd is four for each page, so that a look costs a quarter of a request, and eight at least. It is eight as
+well for a list of more than 32 pages: the default has no more workers than that, so it is never worth it."""
 MAX_PAGES: Final = 2500
 """A list longer than a million projects is a server that repeats itself."""
 
@@ -57,15 +62,15 @@ class _Round:
         self.crowded = asyncio.Event()
         """Whether it is time to begin: many wait, or one beside a crowd that is not its own."""
 
-    def join(self, namespace: str, place: str | None) -> None:
-        """One more waits, for the projects of a place, or with None for all."""
+    def join(self, namespace: str, place: str | None, *, crowd: int) -> None:
+        """One more waits, for the projects of a place, or with None for all. So many are a crowd."""
         self.waiting += 1
         if place is None:
             self.whole = True
         else:
             self.places.add(place)
         self.namespaces.add(namespace)
-        if self.waiting >= CROWD or len(self.namespaces) > 1:
+        if self.waiting >= crowd or len(self.namespaces) > 1:
             self.crowded.set()
 
     def wants(self, name: str) -> bool:
@@ -150,7 +155,8 @@ class Inventory:
             task.add_done_callback(_seen)
             rounds.next = _Round(task)
         joined = rounds.next
-        joined.join(current_turn().namespace, place)
+        crowd = CROWD if self._pages > LONG else max(CROWD, FOR_EACH_PAGE * self._pages)
+        joined.join(current_turn().namespace, place, crowd=crowd)
         try:
             # One waiter's cancellation is not the others'.
             return await asyncio.shield(joined.task)
