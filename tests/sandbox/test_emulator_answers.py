@@ -200,6 +200,19 @@ async def test_the_log_keeps_the_last_ten_thousand(neon: Neon) -> None:
     assert next(iter(journal)).at == 1
 
 
+@pytest.mark.parametrize("delays", [{"delay_before": 3600}, {"delay_after": 3600}])
+async def test_a_clock_that_is_moved_once_a_script_was_met_ends_its_delay(
+    neon: Neon, delays: dict[str, float]
+) -> None:
+    neon.emulator.answers.add(script(**delays))
+    asking = asyncio.create_task(neon.ask("POST", "/projects", CREATE))
+    while neon.emulator.answers.pending:
+        await asyncio.sleep(0)  # it is met in one of these turns, and the next one is too late
+    neon.emulator.clock.advance(3600)
+    await asking
+    assert count(neon) == 1
+
+
 async def test_the_controls_take_no_form_that_a_web_page_could_send(neon: Neon) -> None:
     async with httpx.AsyncClient() as client:
         answer = await client.post(

@@ -32,7 +32,10 @@ class Clock:
 
     async def sleep(self, seconds: float) -> None:
         """Returns when this clock has moved by `seconds`, however that came."""
-        until = self.now() + seconds
+        await self.sleep_until(self.now() + seconds)
+
+    async def sleep_until(self, until: float) -> None:
+        """Returns when this clock has come to `until`, at once where it has passed it."""
         while (left := until - self.now()) > 0:
             try:
                 async with asyncio.timeout(left):

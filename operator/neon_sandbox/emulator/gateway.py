@@ -104,7 +104,9 @@ class Gateway:
             world.effects.tell(
                 "answer_scripted", method=request.method, route=request.template, mode=script.mode
             )
-        await self._pause(script.delay_before + self._latency(request))
+        # Counted from here: a clock that is moved once a script has met its request ends the delay.
+        due = world.clock.now() + script.delay_before + self._latency(request)
+        await self._pause(due)
         response: Response | None = None
         if script.executes:
             outage = world.outage.meet(request.method, request.template)
@@ -112,7 +114,7 @@ class Gateway:
                 response = await self._execute(request, routes, body)
             else:
                 response = await self._out(outage, request)
-        await self._pause(script.delay_after)
+        await self._pause(due + script.delay_after)
         if script.drop:
             raise _Dropped
         if script.status is not None or response is None:
@@ -138,7 +140,7 @@ class Gateway:
 
     async def _out(self, kind: Kind, request: _Request) -> Response:
         if kind == "hang":
-            await self._pause(_HANG_SECONDS)
+            await self._pause(self._world.clock.now() + _HANG_SECONDS)
             raise _Dropped
         if kind == "524":
             return HTMLResponse(_CDN_TIMEOUT_PAGE, status_code=524)
@@ -154,11 +156,11 @@ class Gateway:
         most = knobs.jitter.get(f"{request.method} {request.template}", 0.0)
         return knobs.latency + self._dice.uniform(0, most)
 
-    async def _pause(self, seconds: float) -> None:
+    async def _pause(self, until: float) -> None:
         """Waits; raises _Dropped if the emulator closes meanwhile."""
-        if seconds <= 0:
+        if until <= self._world.clock.now():
             return
-        sleeping = asyncio.ensure_future(self._world.clock.sleep(seconds))
+        sleeping = asyncio.ensure_future(self._world.clock.sleep_until(until))
         closing = asyncio.ensure_future(self._closing.wait())
         try:
             await asyncio.wait({sleeping, closing}, return_when=asyncio.FIRST_COMPLETED)
