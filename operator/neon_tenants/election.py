@@ -90,6 +90,10 @@ class Election:
         """The Lease as it was last seen."""
         return None if self._sight is None else self._sight.lease
 
+    def noted(self, name: str) -> str:
+        """A note on the Lease, as it was last seen; empty for none."""
+        return "" if self.lease is None else self.lease.notes.get(name, "")
+
     @property
     def holder(self) -> str:
         """Who is to be taken for its holder: we while we lead, else who renews it; empty for nobody."""

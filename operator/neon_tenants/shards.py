@@ -1,4 +1,4 @@
-"""The shards of one replica: whose Leases it takes, keeps, asks for and gives up, and its part of the budget.
+"""The shards of one replica: whose Leases it takes, keeps, asks for and gives up.
 
 Without a split there is one shard, the whole fleet, and its Lease elects the replica that works.
 """
@@ -9,31 +9,25 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Protocol
 
+from neon_tenants import part
 from neon_tenants.core import balance, shard
 from neon_tenants.core.balance import Seat
 from neon_tenants.core.lease import Terms
-from neon_tenants.core.portion import FREE, Claim, Demand, Division, Kept, Portions
 from neon_tenants.core.shard import Scope
 from neon_tenants.election import Election
 from neon_tenants.kube.errors import KubeError
+from neon_tenants.part import Part, Sender
 
 logger = logging.getLogger(__name__)
 
 # Notes on Leases, which become annotations.
 WANTED: Final = "wanted-by"
 """On another's: the replica that asks for it."""
-NEED: Final = "need"
-"""Requests a minute that the shard's holder would send, if it might."""
-KEEPS_TO: Final = "keeps-to"
-"""The writing of portions that the shard's holder keeps to."""
 SPLIT: Final = "split"
 """On the first: how its holder splits the fleet, and who that is."""
-PORTIONS: Final = "portions"
-"""On the first: requests a minute, by shard."""
 
 LEASE: Final = "neon-tenant-operator"
 """Name of the first Lease. The chart's Role names it, too."""
@@ -46,37 +40,11 @@ def lease_of(number: int, count: int) -> str:
     return LEASE if number == 0 else f"{LEASE}-{shard.name(number, count)}"
 
 
-class Work(Protocol):
+class Work(Sender, Protocol):
     """What a replica does for its shards while it has some."""
-
-    @property
-    def granted(self) -> int:
-        """Requests that were let go to Neon so far."""
-
-    @property
-    def waiting(self) -> int:
-        """Requests that wait to be let go."""
-
-    def keep_to(self, per_minute: int) -> None:
-        """From now on no more than so many requests a minute."""
 
     async def let_go(self, number: int) -> None:
         """Waits for what is under way in a shard that is not this replica's any more."""
-
-
-@dataclass(slots=True)
-class _Held:
-    """A shard that this replica holds."""
-
-    since: float
-    kept: Kept = field(default_factory=Kept)
-    writing: int | None = None
-    """The writing of portions that is kept to; None before any was seen."""
-
-    @property
-    def told_writing(self) -> str:
-        """As a note; empty for none."""
-        return "" if self.writing is None else str(self.writing)
 
 
 class Shards:
@@ -116,10 +84,9 @@ class Shards:
         ]
         self._given = [asyncio.Event() for _ in range(count)]
         self._end = asyncio.Event()
-        self._held: dict[int, _Held] = {}
+        self._held: set[int] = set()
         self._agreed_at: float | None = None
-        self._division = Division(whole)
-        self._demand = Demand(clock())
+        self._part = Part(whole=whole, elections=self._elections, clock=clock)
         self._work: Work | None = None
         self._lost = asyncio.Event()
         self._began = False
@@ -149,9 +116,7 @@ class Shards:
     @property
     def per_minute(self) -> int:
         """This replica's part of the budget."""
-        if self._count == 1:
-            return self._whole
-        return max(sum(held.kept.now for held in self._held.values()), 1)
+        return self._part.per_minute
 
     @asynccontextmanager
     async def sharing(self) -> AsyncIterator[None]:
@@ -192,12 +157,12 @@ class Shards:
         nothing is held any more, or this replica begins or ceases to conduct.
         """
         self._work, self._lost, self._began = work, asyncio.Event(), self.scope.conducts
-        self._demand = Demand(self._clock(), work.granted)
-        work.keep_to(self.per_minute)
+        self._part.begin(work)
         self._note_loss()
         try:
             yield self._lost
         finally:
+            self._part.end()
             self._work = None
 
     # --- one shard ------------------------------------------------------------------------------
@@ -223,18 +188,19 @@ class Shards:
                 renewing.cancel()
                 await asyncio.wait({renewing})
                 if election.leads:
-                    await election.release(dict.fromkeys((NEED, KEEPS_TO), ""))
+                    await election.release(dict.fromkeys((part.NEED, part.KEEPS_TO), ""))
             if not renewing.cancelled():
                 renewing.result()
 
     def _gain(self, number: int) -> None:
-        self._held[number] = _Held(since=self._clock())
+        self._held.add(number)
+        self._part.gain(number)
         self._note_move()
 
     def _lose(self, number: int) -> None:
-        if self._held.pop(number, None) is not None:
-            if number == 0:
-                self._division = Division(self._whole)
+        if number in self._held:
+            self._held.remove(number)
+            self._part.lose(number)
             self._note_move()
 
     def _note_move(self) -> None:
@@ -247,8 +213,6 @@ class Shards:
             self._has_some.clear()
         self.moved.set()
         self._note_loss()
-        if self._work is not None:
-            self._work.keep_to(self.per_minute)
 
     def _note_loss(self) -> None:
         if not self._held or self.scope.conducts is not self._began:
@@ -263,13 +227,8 @@ class Shards:
 
     async def _look(self) -> None:
         """Decides what to take, to ask for and to give up, and which part of the budget to keep to."""
-        now = self._clock()
-        agreed = self._agrees(now)
-        if self._work is not None:
-            self._demand = self._demand.measured(self._work.granted, self._work.waiting, now)
-        self._keep_to_portions()
-        if self.scope.conducts:
-            self._divide(now)
+        agreed = self._agrees(self._clock())
+        self._part.look(conducts=self.scope.conducts)
         seats = [self._seat(election) for election in self._elections]
         intent = balance.intent(self._identity, seats, agreed=agreed)
         self._takes = intent.takes | {0}
@@ -281,11 +240,11 @@ class Shards:
     def _seat(self, election: Election) -> Seat:
         """A free shard is kept for who asked for it, as long as a Lease lasts: else it does not come."""
         comes = bool(election.holder) or election.unchanged < self._terms.duration
-        return Seat(election.holder, _note(election, WANTED) if comes else "")
+        return Seat(election.holder, election.noted(WANTED) if comes else "")
 
     def _agrees(self, now: float) -> bool:
         """Whether the fleet is split as this replica does, and was for as long as a Lease lasts."""
-        split, _, by = _note(self.first, SPLIT).rpartition("/")
+        split, _, by = self.first.noted(SPLIT).rpartition("/")
         lease = self.first.lease
         if lease is None or split != self._split or lease.holder not in ("", by):
             self._agreed_at = None
@@ -300,7 +259,7 @@ class Shards:
         except KubeError as error:
             logger.info("A shard was not asked for.", extra={"shard": number, "why": str(error)})
 
-    # --- the budget -----------------------------------------------------------------------------
+    # --- notes ----------------------------------------------------------------------------------
 
     @property
     def _split(self) -> str:
@@ -309,45 +268,13 @@ class Shards:
     def _notes(self, number: int) -> dict[str, str]:
         """What is written with each renewal of a shard's Lease."""
         if self._count == 1:
-            return dict.fromkeys((SPLIT, PORTIONS, NEED, KEEPS_TO, WANTED), "")
-        held = self._held.get(number)
-        notes = {NEED: str(self._need), KEEPS_TO: "" if held is None else held.told_writing}
-        if held is None:
+            return dict.fromkeys((SPLIT, WANTED, *part.NOTES), "")
+        notes = self._part.notes(number)
+        if number not in self._held:
             notes[WANTED] = ""  # it is being taken
         if number == 0:
             notes[SPLIT] = f"{self._split}/{self._identity}"
-            if self._division.wanted is not None:
-                notes[PORTIONS] = self._division.wanted.encode()
         return notes
-
-    @property
-    def _need(self) -> int:
-        """Of each shard that is held."""
-        return int(min(self._demand.per_minute, self._whole) / max(len(self._held), 1))
-
-    def _told(self) -> Portions:
-        return Portions.decode(_note(self.first, PORTIONS), whole=self._whole, count=self._count)
-
-    def _keep_to_portions(self) -> None:
-        told = self._told()
-        for number, held in self._held.items():
-            # What was seen before it was gained may be older than what its last holder gave up.
-            if self.first.seen_at > held.since:
-                held.kept = held.kept.looked(told.of[number])
-                held.writing = told.writing
-        if self._work is not None:
-            self._work.keep_to(self.per_minute)
-
-    def _divide(self, now: float) -> None:
-        claims = [self._claim(number, now) for number in range(self._count)]
-        self._division = self._division.next(self._told(), claims, now)
-
-    def _claim(self, number: int, now: float) -> Claim:
-        if (held := self._held.get(number)) is not None:
-            return Claim(float(self._need), held.writing, now)
-        election = self._elections[number]
-        need = float(_number(_note(election, NEED)))
-        return Claim(need, _keeps_to(election), election.seen_at)
 
 
 async def _first_of(task: asyncio.Task[None], *others: Coroutine[Any, Any, Any]) -> None:
@@ -359,20 +286,3 @@ async def _first_of(task: asyncio.Task[None], *others: Coroutine[Any, Any, Any])
         for other in beside:
             other.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
-
-
-def _note(election: Election, name: str) -> str:
-    return "" if election.lease is None else election.lease.notes.get(name, "")
-
-
-def _number(text: str) -> int:
-    """Anybody may have written it."""
-    return int(text) if text.isdecimal() and len(text) < 10 else 0
-
-
-def _keeps_to(election: Election) -> int | None:
-    """The writing that another's shard keeps to; None where its holder does not say."""
-    if not election.holder:
-        return FREE
-    text = _note(election, KEEPS_TO)
-    return _number(text) if text else None

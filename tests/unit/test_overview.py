@@ -7,6 +7,7 @@ from typing import Any
 
 import builders as a
 from neon_tenants.api.conditions import ConditionStatus
+from neon_tenants.cli.status import _headlines
 from neon_tenants.core.key import Key
 from neon_tenants.core.overview import MAX_GROUPS, MAX_UNREADY, Group, Unready, groups, unready
 from neon_tenants.core.record import Record
@@ -83,3 +84,24 @@ def test_those_who_wait_longest_come_first_and_the_rest_is_left_out() -> None:
 def test_a_tenant_that_nobody_looked_at_has_waited_since_it_was_made() -> None:
     fresh = record("fresh", ready=ConditionStatus.UNKNOWN, since="", created=0.0)
     assert unready([fresh])[0].since == "1970-01-01T00:00:00Z"
+
+
+def test_a_replica_with_a_part_of_the_budget_says_so() -> None:
+    answer: dict[str, Any] = {
+        "tenants": 2,
+        "backing_off": 0,
+        "lanes": [],
+        "complete": True,
+        "key_usable": True,
+        "brake": {"engaged": [], "held": 0},
+        "orphans": None,
+        "sweep_age": 0,
+    }
+    whole = {"per_minute": 560.0, "whole": 560.0, "left": 16}
+    assert "Neon's budget: 560 requests a minute, 16 free now, 0 waiting." in _headlines(
+        {**answer, "budget": whole}
+    )
+    part = {**whole, "per_minute": 140}
+    assert "Neon's budget: 140 of 560 requests a minute, 16 free now, 0 waiting." in _headlines(
+        {**answer, "budget": part}
+    )

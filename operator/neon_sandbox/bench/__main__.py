@@ -102,7 +102,7 @@ _NAMES: Final = (*_COSTS, *waits.SCENARIOS)
     default=1,
     show_default=True,
     type=click.IntRange(1, 32),
-    help="Operators that share the tenants, each with a shard: burst, change-all, delete-all.",
+    help="Operators that share the tenants, each with a shard: burst, change-all, delete-all, and waits.",
 )
 @click.option(
     "--requests-per-minute",
@@ -164,7 +164,7 @@ def main(
         operation_seconds=sizes["operation_seconds"],
         replicas=sizes["replicas"],
     )
-    load = Load(size.tenants, requests_per_minute, every)
+    load = Load(size.tenants, requests_per_minute, every, size.replicas)
     bench = _Bench(size, load, runs, file, label, k8s_version or KUBERNETES_VERSION)
     try:
         if profile is None:

@@ -87,7 +87,7 @@ async def life(ground: Ground, size: Size, run: int) -> dict[str, Figures]:
     """Creates all at once, changes the tier of all, and deletes all; each measured from its first request."""
     begun = await _Life.begin(ground, size, run)
     found: dict[str, Figures] = {}
-    async with ground.sharing(begun.namespace, size.replicas) as operators:
+    async with ground.unlimited_sharing(begun.namespace, size.replicas) as operators:
         for name, act in begun.acts().items():
             window = Window(ground, *operators)
             await act()

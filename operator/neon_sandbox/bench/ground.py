@@ -128,28 +128,36 @@ class Ground:
 
     @asynccontextmanager
     async def unlimited(self, name: str, **settings: str) -> AsyncIterator[Child]:
-        """An operator without limits on either side, once it has served its first tenant.
-
-        The first object of a new kind takes two seconds, whoever the operator is.
-        """
-        self.neon.knobs.requests_per_minute = self.neon.knobs.requests_per_second_per_route = 0
-        async with self.operator(name, **{**_UNLIMITED, **settings}) as child:
-            await self.serve_one(name)
+        """An operator without limits on either side, once it has served its first tenant."""
+        async with self.unlimited_sharing(name, 1, **settings) as (child,):
             yield child
 
     @asynccontextmanager
-    async def sharing(self, name: str, replicas: int) -> AsyncIterator[tuple[Child, ...]]:
-        """So many operators without limits, each with a shard of its own; one alone has the whole fleet."""
+    async def unlimited_sharing(
+        self, name: str, replicas: int, **settings: str
+    ) -> AsyncIterator[tuple[Child, ...]]:
+        """So many of them, each with a shard of its own."""
+        self.neon.knobs.requests_per_minute = self.neon.knobs.requests_per_second_per_route = 0
+        async with self.sharing(name, replicas, **{**_UNLIMITED, **settings}) as children:
+            yield children
+
+    @asynccontextmanager
+    async def sharing(self, name: str, replicas: int, **settings: str) -> AsyncIterator[tuple[Child, ...]]:
+        """So many operators, each with a shard of its own, once they have served their first tenant; one
+        alone has the whole fleet.
+
+        The first object of a new kind takes two seconds, whoever the operator is.
+        """
         if replicas == 1:
-            async with self.unlimited(name) as child:
+            async with self.operator(name, **settings) as child:
+                await self.serve_one(name)
                 yield (child,)
             return
         await installation.allow_shards(self.plane, replicas)
-        self.neon.knobs.requests_per_minute = self.neon.knobs.requests_per_second_per_route = 0
         async with AsyncExitStack() as stack:
             children = [
                 await stack.enter_async_context(
-                    self.operator(f"{name}-{number}", **_UNLIMITED, shards=str(replicas))
+                    self.operator(f"{name}-{number}", **settings, shards=str(replicas))
                 )
                 for number in range(replicas)
             ]

@@ -29,6 +29,8 @@ class Load:
     requests_per_minute: int
     every: float
     """Seconds between two single creates."""
+    replicas: int = 1
+    """That share the work, and the share of Neon's limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +110,15 @@ async def alone(ground: Ground, load: Load, progress: Progress) -> Measured:
 
 @asynccontextmanager
 async def _limited(ground: Ground, load: Load, name: str) -> AsyncIterator[None]:
-    """An operator with its share of a Neon with limits, as large beside it as by default."""
+    """Operators with their share of a Neon with limits, as large beside it as by default."""
     ground.neon.knobs.requests_per_minute = load.requests_per_minute * 700 // 560
     ground.neon.knobs.requests_per_second_per_route = max(40, load.requests_per_minute // 14)
-    async with ground.operator(
+    async with ground.sharing(
         name,
+        load.replicas,
         requests_per_minute=str(load.requests_per_minute),
         requests_per_second_per_route=str(ground.neon.knobs.requests_per_second_per_route * 4 // 5),
     ):
-        await ground.serve_one(name)
         yield
 
 

@@ -65,9 +65,10 @@ def _headlines(answer: Mapping[str, Any]) -> list[str]:
     budget, brake, orphans = answer["budget"], answer["brake"], answer["orphans"]
     waiting = sum(lane["requests"] for lane in answer["lanes"])
     free = f"{budget['left']} free now, {waiting} waiting"
+    part = "" if budget["per_minute"] == budget["whole"] else f"{budget['per_minute']:.0f} of "
     lines = [
         f"{answer['tenants']} tenants, {answer['backing_off']} to be tried again after a failure.",
-        f"Neon's budget: {budget['per_minute']:.0f} requests a minute, {free}.",
+        f"Neon's budget: {part}{budget['whole']:.0f} requests a minute, {free}.",
     ]
     if not answer["complete"]:
         lines.insert(0, "The operator has not read all tenants yet: the numbers are too small.")

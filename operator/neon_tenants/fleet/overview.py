@@ -32,7 +32,11 @@ class Overview:
             "groups": [asdict(group) for group in groups(parts.roster.records())],
             "unready": [asdict(one) for one in unready(parts.roster.records())],
             "rollouts": _rollouts(parts.roster),
-            "budget": {"per_minute": parts.budget.rates.per_minute, "left": parts.budget.left()},
+            "budget": {
+                "per_minute": parts.budget.rates.per_minute,
+                "whole": parts.budget.whole.per_minute,
+                "left": parts.budget.left(),
+            },
             "lanes": _lanes(parts.queue.waiting(), parts.budget.waiting()),
             "backing_off": parts.queue.backing_off(),
             "brake": {"engaged": sorted(brake.engaged), "held": brake.held},

@@ -133,6 +133,8 @@ class Budget:
         self._clock = clock
         self._granted: dict[Waiter, asyncio.Future[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self.whole = rates
+        """Those of all replicas together."""
         self.rates = rates
         """Those that hold now."""
         self.granted = 0
