@@ -123,6 +123,42 @@ async def test_whoever_paused_has_it_left_for_the_orphan_report(unconnected: Sce
     await judged(unconnected)
 
 
+@pytest.mark.proves("F36", "F42", "I3")
+async def test_where_somebody_bound_the_next_of_its_name_nothing_is_deleted(unconnected: Scene) -> None:
+    """Perhaps to the very project that was made. Here its status names another one."""
+    scene = unconnected
+    scene.neon.answers.add(Script(method="POST", route="/projects", delay_before=HOUR))
+    async with wired(scene) as traffic:
+        await scene.start_operator(**SETTINGS)
+
+        async def at_the_post(request: Request) -> None:
+            if request.kind == POST:
+                traffic.before = None
+                await scene.cluster.patch("TenantDatabase", "acme", {"metadata": {"finalizers": []}})
+                await scene.cluster.delete("TenantDatabase", "acme")
+                await scene.create("acme", deletionPolicy="Delete")
+                bound = {"status": {"projectId": "bound-by-hand"}}
+                await scene.cluster.patch("TenantDatabase", "acme", bound, subresource="/status")
+
+        traffic.before = at_the_post
+        await scene.create("acme", deletionPolicy="Delete")
+        await scene.cluster.until_reason("ProjectMissing")
+        scene.neon.clock.advance(HOUR)
+
+        async def landed() -> bool:
+            return len(scene.projects()) == 1
+
+        await until(landed, "the project is made")
+        await scene.annotate(reconcile_requested_at="it is there")
+        await scene.cluster.until_tenant(
+            "acme",
+            lambda found: found["status"].get("lastHandledReconcileAt") == "it is there",
+            "it was looked at",
+        )
+    assert len(scene.projects()) == 1
+    assert scene.projects(deleted=True) == []
+
+
 @pytest.mark.proves("F36", "F39", "I1")
 async def test_deletes_that_race_with_the_finalizer_leave_nothing(unconnected: Scene) -> None:
     """The API server's own race: each DELETE leaves in the moment in which the finalizer is written."""
