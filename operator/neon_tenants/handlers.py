@@ -115,7 +115,7 @@ class Triggers:
         record = Record.of(tenant)
         self._roster.put(record, tenant if is_untouched(tenant) else None)
         if record.project_id is not None:
-            self._memory.recorded(record.key)
+            self._memory.recorded(record.key, record.uid)
         if record.applied is not None and record.applied.name == record.tier:
             self._memory.let_in(record.uid, None)  # now the roster knows
         tier = self._roster.tier(record.tier)

@@ -51,9 +51,15 @@ class Memory:
         """Notes that the POST of its project leaves."""
         self._unrecorded[tenant.key] = tenant
 
-    def recorded(self, key: Key) -> None:
-        """Notes that the status records a project."""
-        self._unrecorded.pop(key, None)
+    def recorded(self, key: Key, uid: str) -> None:
+        """Notes that the status of the resource that stands there records a project.
+
+        Who bound that may have meant the one that was made for a resource before it: nothing is known of it
+        any more.
+        """
+        found = self._unrecorded.pop(key, None)
+        if found is not None and found.uid != uid:
+            self.forget(key, found.uid)
 
     def unrecorded(self, key: Key) -> Tenant | None:
         """The resource for which a POST of ours left, as it was then, while its status records no project."""

@@ -178,11 +178,10 @@ class Reconciler:
         # What the watch told may be older than what vanished, and a bare 404 may mean no more than that the
         # API server does not serve this kind at the moment.
         tenant = await self._tenants.get(*key) or await self._tenants.listed(*key)
-        if tenant is not None and tenant.uid == made.uid:
-            return tenant
         if tenant is not None and tenant.status.project_id is not None:
-            # Whoever bound the one that stands there now may have meant the project that we made.
-            self._memory.forget(key, made.uid)
+            self._memory.recorded(key, tenant.uid)
+            return tenant
+        if tenant is not None and tenant.uid == made.uid:
             return tenant
         return replace(made, deleting=True, vanished=True)
 
@@ -291,7 +290,7 @@ class Reconciler:
             return observed.tenant.version
         tenant = await self._tenants.write_status(observed.tenant, new)
         if tenant.status.project_id is not None:
-            self._memory.recorded(tenant.key)
+            self._memory.recorded(tenant.key, tenant.uid)
         if event := core_event.of_verdict(observed, verdict):
             await self._events.post(Regarding.of_tenant(tenant), event)
         for event in core_event.of_usage(observed.tenant.status, new):

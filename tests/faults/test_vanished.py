@@ -142,13 +142,13 @@ async def test_where_somebody_bound_the_next_of_its_name_nothing_is_deleted(unco
 
         traffic.before = at_the_post
         await scene.create("acme", deletionPolicy="Delete")
-        await scene.cluster.until_reason("ProjectMissing")
+
+        async def under_way() -> bool:
+            return not scene.neon.answers.pending
+
+        await until(under_way, "the POST is under way")
         scene.neon.clock.advance(HOUR)
-
-        async def landed() -> bool:
-            return len(scene.projects()) == 1
-
-        await until(landed, "the project is made")
+        await scene.cluster.until_reason("ProjectMissing")
         await scene.annotate(reconcile_requested_at="it is there")
         await scene.cluster.until_tenant(
             "acme",

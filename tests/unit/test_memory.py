@@ -63,9 +63,15 @@ def test_whose_post_left_is_remembered_until_its_project_is_recorded_or_it_is_fo
     memory.sends(tenant)
     assert memory.unrecorded(tenant.key) == tenant
     assert memory.unrecorded(Key(tenant.namespace, "other")) is None
-    memory.recorded(tenant.key)
-    memory.recorded(tenant.key)
+    memory.keep(tenant.uid, Knowledge(polls=1))
+    memory.recorded(tenant.key, tenant.uid)
+    memory.recorded(tenant.key, tenant.uid)
     assert memory.unrecorded(tenant.key) is None
+    assert memory.of(tenant.uid) == Knowledge(polls=1)
+    memory.sends(tenant)
+    memory.recorded(tenant.key, "of the next one in its place")
+    assert memory.unrecorded(tenant.key) is None
+    assert memory.of(tenant.uid) == Knowledge()
     memory.sends(tenant)
     memory.forget(tenant.key, "of the one before it")
     assert memory.unrecorded(tenant.key) == tenant
