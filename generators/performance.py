@@ -28,8 +28,8 @@ HEAD: Final = """# Performance
 
 What work costs, on a real control plane with the operator under its own service account and an emulated Neon
 without PostgreSQL; all of them, the load included, share the cores. Rates vary with the machine by 40 %;
-**operator CPU divided by API server CPU in the same window does not**, so that is what changes are judged by.
-Medians; in brackets the least and the most of the runs.
+**operator CPU divided by API server CPU in the same window by a tenth**, so that is what changes are judged
+by. Medians; in brackets the least and the most of the runs.
 """
 
 
