@@ -313,4 +313,5 @@ async def test_other_rates_count_at_once_for_who_waits() -> None:
         await waiting
         await budget.acquire(READ)
     assert budget.granted == 2
+    assert budget.whole.per_minute == 1
     assert budget.rates.per_minute == 60_000
