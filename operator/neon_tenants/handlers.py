@@ -83,12 +83,7 @@ class Triggers:
         if before is not None:
             self._rollouts.note(before.tier)
         if kind == "DELETED":
-            self._roster.drop(key)
-            made = self._memory.unrecorded(key)
-            if made is not None and made.uid == metadata["uid"]:
-                self._queue.add(key, Lane.DELETE)  # perhaps it vanished under its finalizer
-            else:
-                self._memory.forget(key, metadata["uid"])
+            self.gone(key, metadata["uid"])
             return
         wish = self.meet(body)
         if (record := self._roster.record(key)) is not None:
@@ -98,6 +93,15 @@ class Triggers:
             self._rollouts.note(record.tier)
         if wish is not None:
             self.ask(wish)
+
+    def gone(self, key: Key, uid: str) -> None:
+        """A TenantDatabase is gone, as the watch told or a list shows."""
+        self._roster.drop(key)
+        made = self._memory.unrecorded(key)
+        if made is not None and made.uid == uid:
+            self._queue.add(key, Lane.DELETE)  # perhaps it vanished under its finalizer
+        else:
+            self._memory.forget(key, uid)
 
     def meet(self, body: Mapping[str, Any]) -> Wish | None:
         """Notes a TenantDatabase as it is, and nothing else; the pass that it wants, if any.

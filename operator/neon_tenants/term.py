@@ -273,8 +273,7 @@ async def _read_tenants(
                 if wish := triggers.meet(body):
                     wishes.append(wish)
     for key, uid in gone.items():
-        operator.roster.drop(key)
-        operator.memory.forget(key, uid)
+        triggers.gone(key, uid)
     return wishes
 
 
