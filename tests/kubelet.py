@@ -15,7 +15,6 @@ import asyncio
 import base64
 import contextlib
 import shutil
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,7 +23,7 @@ from typing import Any, Final
 import httpx
 
 from cluster import Cluster, Object, RefusedError
-from neon_sandbox.child import Child
+from neon_sandbox.child import Child, installed
 from neon_sandbox.controlplane import ControlPlane
 from neon_sandbox.installation import kubectl
 from scene import served
@@ -109,8 +108,7 @@ class Kubelet:
             "NEON_TENANTS_LISTEN": "127.0.0.1:0",
             "HOME": str(place),
         }
-        program = Path(sys.executable).with_name("neon-tenant-operator")
-        argv = [program, *container["args"]]
+        argv = [installed("neon-tenant-operator"), *container["args"]]
         return await Child.start("the pod", argv, log=place / "log", env=env, cwd=place)
 
     async def _mount(

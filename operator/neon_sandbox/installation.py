@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
-import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
 from neon_sandbox import manifests
-from neon_sandbox.child import Child
+from neon_sandbox.child import Child, installed
 from neon_sandbox.controlplane import ControlPlane
 from neon_sandbox.emulator import Emulator
 from neon_tenants.shards import lease_of
@@ -113,12 +111,7 @@ async def operator(
 
     `settings` are its NEON_TENANTS_ variables without that prefix.
     """
-    program = Path(sys.executable).with_name("neon-tenant-operator")
-    found = str(program) if program.exists() else shutil.which("neon-tenant-operator")
-    if found is None:
-        raise FileNotFoundError(
-            "neon-tenant-operator is not installed in this environment. Run `make setup`."
-        )
+    found = installed("neon-tenant-operator")
     variables = {f"NEON_TENANTS_{key.upper()}": value for key, value in settings.items()}
     env = {
         "PATH": os.environ.get("PATH", os.defpath),

@@ -61,13 +61,6 @@ class Part:
         self._demand = Demand(clock())
         self._sender: Sender | None = None
 
-    @property
-    def per_minute(self) -> int:
-        """Requests."""
-        if len(self._elections) == 1:
-            return self._whole
-        return max(sum(share.kept.now for share in self._shares.values()), 1)
-
     def begin(self, sender: Sender) -> None:
         """From now on this one keeps to it."""
         self._sender = sender
@@ -117,7 +110,13 @@ class Part:
 
     def _tell(self) -> None:
         if self._sender is not None:
-            self._sender.keep_to(self.per_minute)
+            self._sender.keep_to(self._per_minute)
+
+    @property
+    def _per_minute(self) -> int:
+        if len(self._elections) == 1:
+            return self._whole
+        return max(sum(share.kept.now for share in self._shares.values()), 1)
 
     @property
     def _need(self) -> int:

@@ -113,11 +113,6 @@ class Shards:
         """Why the last look at one of the Leases told nothing."""
         return next((election.trouble for election in self._elections if election.trouble), None)
 
-    @property
-    def per_minute(self) -> int:
-        """This replica's part of the budget."""
-        return self._part.per_minute
-
     @asynccontextmanager
     async def sharing(self) -> AsyncIterator[None]:
         """Takes part until the block ends, and gives all up then."""

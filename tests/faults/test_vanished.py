@@ -7,10 +7,11 @@ A DELETE that has read the resource before the finalizer was written removes it 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
-from evidence import verdict
+from crowd import judged
 from fault import At, Mode, Request
 from neon_sandbox.emulator.scripts import Script
 from scene import Scene
@@ -23,24 +24,24 @@ SETTINGS = {"request_timeout": "2", "intent_lifetime": "8", "retry_max": "1"}
 POST = "POST projects"
 
 
-def vanishes(scene: Scene, traffic: Traffic, *, again: bool = False) -> None:
-    """The next resource for which a POST leaves is gone at that moment, without a mark, like in the race."""
+async def _nothing() -> None:
+    return
+
+
+def vanishes(scene: Scene, traffic: Traffic, then: Callable[[], Awaitable[object]] = _nothing) -> None:
+    """The next resource for which a POST leaves is gone at that moment, without a mark, like in the race.
+
+    `then` is done right after that.
+    """
 
     async def at_the_post(request: Request) -> None:
         if request.kind == POST:
             traffic.before = None
             await scene.cluster.patch("TenantDatabase", "acme", {"metadata": {"finalizers": []}})
             await scene.cluster.delete("TenantDatabase", "acme")
-            if again:
-                await scene.create("acme", deletionPolicy="Delete")
+            await then()
 
     traffic.before = at_the_post
-
-
-async def judged(scene: Scene) -> None:
-    """What the API server and Neon wrote down says nothing against it."""
-    found = await verdict(scene)
-    assert found.problems == []
 
 
 async def until_deleted(scene: Scene, count: int) -> None:
@@ -65,7 +66,7 @@ async def test_what_was_made_for_a_resource_that_vanished_goes_after_it(
         await until_deleted(unconnected, 1)
     assert unconnected.projects() == []
     assert await unconnected.cluster.get("TenantDatabase", "acme") is None
-    await judged(unconnected)
+    await judged(unconnected, [])
 
 
 @pytest.mark.proves("F36", "F39", "I3")
@@ -79,14 +80,14 @@ async def test_with_retain_it_is_released(unconnected: Scene) -> None:
             return [project["name"].endswith("-released") for project in unconnected.projects()] == [True]
 
         await until(released, "the project is released")
-    await judged(unconnected)
+    await judged(unconnected, [])
 
 
 @pytest.mark.proves("F36", "F39", "I1", "I2")
 async def test_a_name_that_comes_back_at_once_gets_a_project_of_its_own(unconnected: Scene) -> None:
     async with wired(unconnected) as traffic:
         await unconnected.start_operator(**SETTINGS)
-        vanishes(unconnected, traffic, again=True)
+        vanishes(unconnected, traffic, lambda: unconnected.create(deletionPolicy="Delete"))
         await unconnected.create(deletionPolicy="Delete")
         await until_deleted(unconnected, 1)
         ready = await unconnected.cluster.until_ready()
@@ -94,7 +95,7 @@ async def test_a_name_that_comes_back_at_once_gets_a_project_of_its_own(unconnec
     secret = await unconnected.cluster.get("Secret", "acme-database")
     assert secret is not None
     assert secret["metadata"]["annotations"]["neontenants.io/owner-uid"] == ready["metadata"]["uid"]
-    await judged(unconnected)
+    await judged(unconnected, [])
 
 
 @pytest.mark.proves("F36")
@@ -120,7 +121,7 @@ async def test_whoever_paused_has_it_left_for_the_orphan_report(unconnected: Sce
             return len(scene.projects()) == 1
 
         await until(landed, "the project is made")
-    await judged(unconnected)
+    await judged(unconnected, [])
 
 
 @pytest.mark.proves("F36", "F42", "I3")
@@ -131,17 +132,13 @@ async def test_where_somebody_bound_the_next_of_its_name_nothing_is_deleted(unco
     async with wired(scene) as traffic:
         await scene.start_operator(**SETTINGS)
 
-        async def at_the_post(request: Request) -> None:
-            if request.kind == POST:
-                traffic.before = None
-                await scene.cluster.patch("TenantDatabase", "acme", {"metadata": {"finalizers": []}})
-                await scene.cluster.delete("TenantDatabase", "acme")
-                await scene.create("acme", deletionPolicy="Delete")
-                bound = {"status": {"projectId": "bound-by-hand"}}
-                await scene.cluster.patch("TenantDatabase", "acme", bound, subresource="/status")
+        async def bind_the_next() -> None:
+            await scene.create(deletionPolicy="Delete")
+            bound = {"status": {"projectId": "bound-by-hand"}}
+            await scene.cluster.patch("TenantDatabase", "acme", bound, subresource="/status")
 
-        traffic.before = at_the_post
-        await scene.create("acme", deletionPolicy="Delete")
+        vanishes(scene, traffic, bind_the_next)
+        await scene.create(deletionPolicy="Delete")
 
         async def under_way() -> bool:
             return not scene.neon.answers.pending
@@ -183,4 +180,4 @@ async def test_deletes_that_race_with_the_finalizer_leave_nothing(unconnected: S
 
         await until(gone, "nothing is left")
     await asyncio.gather(*deletes.values())
-    await judged(unconnected)
+    await judged(unconnected, [])

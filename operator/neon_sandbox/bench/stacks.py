@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
 import signal
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -13,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from neon_sandbox.child import Child
+from neon_sandbox.child import Child, installed
 
 RATE: Final = 200
 """Samples a second."""
@@ -118,10 +116,7 @@ async def sampled(process: Child, folder: Path, name: str) -> AsyncIterator[Path
         FileNotFoundError: there is no py-spy.
         ChildFailedError: it may not look at the process.
     """
-    beside = Path(sys.executable).with_name("py-spy")
-    program = str(beside) if beside.exists() else shutil.which("py-spy")
-    if program is None:
-        raise FileNotFoundError("py-spy is not installed in this environment. Run `make setup`.")
+    program = installed("py-spy")
     file = folder / f"{name}.stacks"
     how = ["--gil", "--nonblocking", "--format", "raw", "--rate", str(RATE), "--output", str(file)]
     child = await Child.start(

@@ -30,12 +30,8 @@ class Clock:
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
 
-    async def sleep(self, seconds: float) -> None:
-        """Returns when this clock has moved by `seconds`, however that came."""
-        await self.sleep_until(self.now() + seconds)
-
     async def sleep_until(self, until: float) -> None:
-        """Returns when this clock has come to `until`, at once where it has passed it."""
+        """Returns when this clock has come to `until`, however that came; at once where it has passed it."""
         while (left := until - self.now()) > 0:
             try:
                 async with asyncio.timeout(left):

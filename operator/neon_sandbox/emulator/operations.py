@@ -107,7 +107,7 @@ class Operations:
         running = self._clock.now() + total * _SCHEDULING_SHARE
         share = total * (1 - _SCHEDULING_SHARE) / len(chain)
         try:
-            await self._sleep_until(running)
+            await self._clock.sleep_until(running)
             for number, (operation, step) in enumerate(chain, start=1):
                 if not await self._perform(operation, step, running + number * share):
                     break
@@ -127,7 +127,7 @@ class Operations:
         if outcome == "stuck":
             await self._released.wait()
         elif outcome != "finished":
-            await self._sleep_until(until)
+            await self._clock.sleep_until(until)
             operation.failures_count = 1
             operation.error = f"{step.action} was made to end as {outcome} by the sandbox"
             self._end(operation, outcome)
@@ -144,13 +144,10 @@ class Operations:
 
     async def _spend(self, until: float, step: Step) -> None:
         if step.late:
-            await self._sleep_until(until)
+            await self._clock.sleep_until(until)
         if step.work is not None:
             await step.work()
-        await self._sleep_until(until)
-
-    async def _sleep_until(self, moment: float) -> None:
-        await self._clock.sleep(moment - self._clock.now())
+        await self._clock.sleep_until(until)
 
     def _finish(self, operation: Operation, step: Step) -> None:
         if step.done is not None:

@@ -105,8 +105,6 @@ class Rollouts:
         self._courses: dict[str, _Course] = {}
         self._changed: set[str] = set()
         self._news = asyncio.Event()
-        self._took = 0.0
-        """Seconds of deciding since the last wait."""
         roster.listen(self._follow)
 
     def _follow(self, before: Record | None, after: Record | None) -> None:
@@ -163,9 +161,9 @@ class Rollouts:
                 await self._something()
                 changed, self._changed = self._changed, set()
                 self._news.clear()
+                took = 0.0
                 for name in changed:
-                    await self._look(name)
-                took, self._took = self._took, 0.0
+                    took += await self._look(name)
                 await asyncio.sleep(min(max(IDLE_FACTOR * took, LOOK), TICK))
         finally:
             for course in self._courses.values():
@@ -181,30 +179,31 @@ class Rollouts:
         except TimeoutError:
             self._changed.update(waiting)
 
-    async def _look(self, name: str) -> None:
-        """Decides anew about one tier, feeds the queue, and tells the reader."""
+    async def _look(self, name: str) -> float:
+        """Decides anew about one tier, feeds the queue, tells the reader; the seconds before the telling."""
         tier = self._roster.tier(name)
         if tier is None:
             self._courses.pop(name, None)
-            return
+            return 0.0
         tenants = self._roster.count_of(name)
         if not tenants and name not in self._courses and tier.status.tenants != 0:
-            return  # a tier of somebody else's tenants, or one that never had any
+            return 0.0  # a tier of somebody else's tenants, or one that never had any
         course = self._courses.get(name)
         if course is None or course.generation != tier.generation:
             course = self._courses[name] = _Course(tier.generation)
         looked_at = self._clock()
         decision = course.decision = self._decide(tier, course)
         self._feed(course)
-        self._took += self._clock() - looked_at
+        took = self._clock() - looked_at
         if not self._scope().conducts:
-            return
+            return took
         if decision.is_early:
             self.note(name)
         if not decision.is_blind:
             await self._tell(tier, decision, course, tenants=tenants)
         elif course.looking is None:
             course.looking = asyncio.create_task(self._survey(tier, course))
+        return took
 
     def _decide(self, tier: Tier, course: _Course) -> Decision:
         now = self._wall_time()
