@@ -23,12 +23,17 @@ from wired import reviving, wired
 SETTINGS: Final = {"request_timeout": "2", "intent_lifetime": "8", "retry_max": "1"}
 EVENT: Final = "POST events"
 """Told after what it tells of, and at times not at all: a fault at one may never happen."""
+STATUS: Final = "PATCH tenantdatabases/status"
 PROBE_EVERY: Final = 1.0
 """Seconds between the logins of the prober: a dozen worlds share the machine."""
 _POST: Final = "POST /projects"
 _DELETE: Final = "DELETE /projects/{project_id}"
 TOLD: Final = ("patch tenantdatabases/status", "create events")
 """Writes that tell: a fault is told with more of them."""
+
+
+class NeverMetError(AssertionError):
+    """The request that was to be spoiled did not come."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,10 @@ class Run:
 async def play(
     plane: ControlPlane, postgres: PostgresServer, folder: Path, workload: Workload, script: Script
 ) -> Run:
-    """Plays the workload. Raises AssertionError if its end does not come, or does not stay."""
+    """Plays the workload. Raises AssertionError if its end does not come, or does not stay.
+
+    Where the script is a fault at one request, and that does not come, it is a NeverMetError.
+    """
     async with playing(plane, postgres, folder) as scene, wired(scene) as traffic:
         for tier in ("free", "pro"):
             await scene.create_tier(tier, example_tier(tier))
@@ -69,7 +77,7 @@ async def play(
             if isinstance(script, Kills):
                 await _at_rest(scene, traffic, workload, len(script.at))
             if isinstance(script, At) and script.kind != EVENT and not traffic.injected:
-                await until(traffic.spoiled, "the fault happens")
+                await _until_spoiled(traffic)
                 await workload.ended(scene)
             requests, injected = tuple(traffic.requests), tuple(traffic.injected)
             traffic.begin()  # the faults stop
@@ -78,6 +86,13 @@ async def play(
             await _stays(scene, end)
         problems = tuple((await verdict(scene)).problems)
         return Run(requests, injected, end, neon, kube, problems)
+
+
+async def _until_spoiled(traffic: Traffic) -> None:
+    try:
+        await until(traffic.spoiled, "the fault happens")
+    except AssertionError as error:
+        raise NeverMetError(*error.args) from None
 
 
 async def _at_rest(scene: Scene, traffic: Traffic, workload: Workload, kills: int) -> None:
