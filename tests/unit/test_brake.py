@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -50,6 +51,16 @@ def test_marks_of_an_hour_ago_are_counted_as_they_were_marked() -> None:
     """The operator was away: what was marked at once is a mass deletion all the same."""
     ledger = count(Ledger(), marks(5, at=NOW - 3600), LIMITS, NOW)
     assert (len(ledger.counted), list(ledger.engaged)) == (3, ["fleet"])
+
+
+def test_a_mark_is_decided_once_it_is_counted_held_or_confirmed() -> None:
+    ledger = Ledger(counted(mark(0)), released_until=NOW - 10)
+    assert [brake.is_decided(ledger, one) for one in (mark(0), mark(1), mark(2, at=NOW - 10))] == [
+        True,
+        False,
+        True,
+    ]
+    assert brake.is_decided(replace(ledger, engaged={"tier/free": NOW}), mark(1))
 
 
 def test_marks_that_lie_apart_go_on() -> None:
@@ -103,6 +114,12 @@ def test_an_entry_is_kept_while_its_resource_stands_or_the_window_lasts() -> Non
     assert uids(count(just_over, [], LIMITS, NOW)) == set()
     counted_late = Ledger(counted(mark(0, at=NOW - 700), at=NOW - 500))
     assert uids(count(counted_late, [], LIMITS, NOW)) == {"uid-0"}
+
+
+def test_only_what_the_limits_name_counts_towards_a_scope() -> None:
+    limits = BrakeLimits(window=600, fleet=0, per_tier=2)
+    ledger = count(Ledger(), [mark(0), mark(1, tier="pro"), mark(2), mark(3, namespace="b")], limits, NOW)
+    assert (uids(ledger), list(ledger.engaged)) == ({"uid-0", "uid-1", "uid-2"}, ["tier/free"])
 
 
 def test_a_full_ledger_brakes_the_fleet() -> None:

@@ -6,6 +6,7 @@ first few go; then everything stands until somebody confirms. Times are seconds 
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -93,21 +94,41 @@ def count(ledger: Ledger, marks: Iterable[Mark], limits: BrakeLimits, now: float
     ]
     known = {entry.mark.uid for entry in counted}
     engaged = dict(ledger.engaged)
+    times = _Times(limits)
+    for entry in counted:
+        times.add(entry.mark)
     for mark in marks:
         scopes = limits.of(mark)
         if mark.uid in known or mark.at <= ledger.released_until or not scopes or _braked(engaged, mark):
             continue
-        near = [entry.mark for entry in counted if abs(entry.mark.at - mark.at) < limits.window]
-        full = [scope for scope, limit in scopes.items() if sum(scope in limits.of(n) for n in near) >= limit]
+        full = [scope for scope, limit in scopes.items() if times.near(mark.at, scope) >= limit]
         if full:
             engaged |= dict.fromkeys(full, now)
         elif len(counted) >= MAX_COUNTED:
             engaged[FLEET] = now
         else:
             counted.append(Counted(mark, now))
+            times.add(mark)
     if len(engaged) > MAX_ENGAGED:
         engaged = {FLEET: now}
     return replace(ledger, counted=tuple(counted), engaged=engaged)
+
+
+class _Times:
+    """When the counted deletions were marked, by scope."""
+
+    def __init__(self, limits: BrakeLimits) -> None:
+        self._limits = limits
+        self._times: dict[str, list[float]] = {}
+
+    def add(self, mark: Mark) -> None:
+        for scope in self._limits.of(mark):
+            insort(self._times.setdefault(scope, []), mark.at)
+
+    def near(self, at: float, scope: str) -> int:
+        """How many of the scope lie within the window around this time."""
+        times, window = self._times.get(scope, ()), self._limits.window
+        return bisect_left(times, at + window) - bisect_right(times, at - window)
 
 
 def held_by(ledger: Ledger, mark: Mark) -> str | None:
@@ -119,9 +140,16 @@ def held_by(ledger: Ledger, mark: Mark) -> str | None:
     | one of its scopes is braked | by that scope |
     | else (no limit applies) | no |
     """
-    if mark.at <= ledger.released_until or any(entry.mark.uid == mark.uid for entry in ledger.counted):
-        return None
-    return _braked(ledger.engaged, mark)
+    return None if _goes_on(ledger, mark) else _braked(ledger.engaged, mark)
+
+
+def is_decided(ledger: Ledger, mark: Mark) -> bool:
+    """Whether counting once more would change nothing for this deletion: it is let go, or held."""
+    return _goes_on(ledger, mark) or _braked(ledger.engaged, mark) is not None
+
+
+def _goes_on(ledger: Ledger, mark: Mark) -> bool:
+    return mark.at <= ledger.released_until or any(entry.mark.uid == mark.uid for entry in ledger.counted)
 
 
 def _braked(engaged: Mapping[str, float], mark: Mark) -> str | None:

@@ -74,6 +74,12 @@ class Brake:
         now = self._epoch()
         if now - self._read_at > REFRESH:
             self._state.forget()
+        elif core.is_decided(self._ledger, mark):
+            return self._why(mark)
+        await self._count(mark, now)
+        return self._why(mark)
+
+    async def _count(self, mark: Mark, now: float) -> None:
         before = self._ledger
         marks = {mark.uid: mark for mark in self._marks()} | {mark.uid: mark}
 
@@ -86,6 +92,8 @@ class Brake:
         self._read_at = now
         for new in self._ledger.engaged.keys() - before.engaged.keys():
             logger.error("Mass deletion: the brake holds further deletions.", extra={"scope": new})
+
+    def _why(self, mark: Mark) -> str | None:
         scope = core.held_by(self._ledger, mark)
         return None if scope is None else core.message(scope, self._limits)
 
