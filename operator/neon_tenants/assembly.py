@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from neon_tenants import handlers
 from neon_tenants.api.fleet_operation import Operation
@@ -58,6 +59,9 @@ from neon_tenants.reconcile import Reconciler
 from neon_tenants.roster import Roster
 from neon_tenants.settings import Settings
 
+REQUESTS_OF_A_PASS: Final = 2
+"""That creates, deletes and changes take to Neon (docs/performance.md)."""
+
 _clock = time.monotonic
 
 
@@ -97,8 +101,12 @@ class Operator:
 
     @property
     def waiting(self) -> int:
-        """Requests that wait to be let go."""
-        return sum(lane.depth for lane in self.budget.waiting().values())
+        """Requests that wait to be let go, and those of passes that wait for a worker meanwhile."""
+        sending = sum(lane.depth for lane in self.budget.waiting().values())
+        if not sending:
+            return 0
+        passes = sum(found.depth for lane, found in self.queue.waiting().items() if lane is not Lane.SWEEP)
+        return sending + REQUESTS_OF_A_PASS * passes
 
     def keep_to(self, per_minute: int) -> None:
         """From now on no more than so many requests a minute."""

@@ -50,10 +50,17 @@ class Election:
         wall_time: Callable[[], str],
         eager: Callable[[], bool] = lambda: True,
         notes: Callable[[], Mapping[str, str]] = dict,
+        noticed: Callable[[], None] = lambda: None,
     ) -> None:
-        """`eager` says whether it would lead at all, and `notes` what it writes into a Lease that it has."""
+        """`eager` says whether it would lead at all, and `notes` what it writes into a Lease that it has.
+
+        `noticed` is called when other notes stand on it than at the last look.
+        """
         self._eager = eager
         self._notes = notes
+        self._noticed = noticed
+        self._due = asyncio.Event()
+        """Set where it is to be renewed at once."""
         self._leases = leases
         self._identity = identity
         self._terms = terms
@@ -92,7 +99,11 @@ class Election:
 
     def noted(self, name: str) -> str:
         """A note on the Lease, as it was last seen; empty for none."""
-        return "" if self.lease is None else self.lease.notes.get(name, "")
+        return self._known_notes.get(name, "")
+
+    @property
+    def _known_notes(self) -> Mapping[str, str]:
+        return {} if self.lease is None else self.lease.notes
 
     @property
     def holder(self) -> str:
@@ -122,13 +133,18 @@ class Election:
         """Keeps the Lease, and returns when it is lost."""
         wait, why = self._delay(), "Another, or nobody, is written in it."
         while self._renewed is not None:
-            await asyncio.sleep(max(min(wait, self._left(self._renewed)), 0.0))
+            await sleep_unless(self._due, max(min(wait, self._left(self._renewed)), 0.0))
+            self._due.clear()
             if self._next_move(None) is Move.STEP_DOWN:  # whatever stands there by now
                 self._renewed = self._stored = None
                 why = self.trouble or "It was not renewed in time."
             else:
                 wait = await self._try(min(self._terms.deadline / 2, self._left(self._renewed)))
         logger.warning("This replica does not lead any more.", extra={"why": why})
+
+    def hurry(self) -> None:
+        """There are new notes to write, for which others wait: it is renewed at once."""
+        self._due.set()
 
     async def release(self, notes: Mapping[str, str] | None = None) -> None:
         """Lets another lead at once, and leaves these notes. Only for when all work has ended."""
@@ -167,7 +183,7 @@ class Election:
 
     async def _try(self, timeout: float) -> float:  # noqa: ASYNC109 - of each request
         """One look and one move; seconds until the next."""
-        begun = self._clock()
+        begun, known = self._clock(), self._known_notes
         try:
             found = self._stored or await self._leases.read(timeout=timeout)
             wait = await self._move(found, timeout)
@@ -180,6 +196,8 @@ class Election:
             return max(self._delay() - (self._clock() - begun), 0.0)
         self.trouble = None
         self.seen_at = begun
+        if self._known_notes != known:
+            self._noticed()
         return wait
 
     async def _move(self, found: Found | None, timeout: float) -> float:  # noqa: ASYNC109 - likewise

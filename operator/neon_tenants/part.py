@@ -32,7 +32,7 @@ class Sender(Protocol):
 
     @property
     def waiting(self) -> int:
-        """Requests that wait to be let go."""
+        """Requests that wait to be let go, or will when those before them have gone."""
 
     def keep_to(self, per_minute: int) -> None:
         """From now on no more than so many requests a minute."""
@@ -83,21 +83,29 @@ class Part:
             self._division = Division(self._whole)
         self._tell()
 
-    def look(self, *, conducts: bool) -> None:
-        """Keeps to what is told by now; who conducts divides anew."""
+    def look(self, *, conducts: bool) -> bool:
+        """Keeps to what is told by now; who conducts divides anew. Whether there is news to write."""
         now = self._clock()
         if self._sender is not None:
             self._demand = self._demand.measured(self._sender.granted, self._sender.waiting, now)
-        told = self._told()
+        told, news = self._told(), False
         for number, share in self._shares.items():
             # What was seen before it was gained may be older than what its last holder gave up.
             if self._elections[0].seen_at > share.since:
-                share.kept = share.kept.looked(told.of[number])
+                share.kept = share.kept.looked(told.of[number], now)
+                news |= share.writing != told.writing
                 share.writing = told.writing
         self._tell()
         if conducts:
             claims = [self._claim(number, now) for number in range(len(self._elections))]
-            self._division = self._division.next(told, claims, now)
+            before, self._division = self._division, self._division.next(told, claims, now)
+            news |= self._division.wanted != before.wanted
+        return news
+
+    @property
+    def grows(self) -> bool:
+        """Whether more was told than counts by now."""
+        return any(share.kept.grows for share in self._shares.values())
 
     def notes(self, number: int) -> dict[str, str]:
         """What is written of it with each renewal of a shard's Lease."""
@@ -121,7 +129,7 @@ class Part:
     @property
     def _need(self) -> int:
         """Of each shard that is held."""
-        return int(min(self._demand.per_minute, self._whole) / max(len(self._shares), 1))
+        return int(self._demand.per_minute / max(len(self._shares), 1))
 
     def _told(self) -> Portions:
         text = self._elections[0].noted(PORTIONS)

@@ -101,7 +101,12 @@ def _shards(settings: Settings, kube: KubeClient, stop: asyncio.Event) -> Shards
         retry=settings.leader_elect_retry_period,
     )
 
-    def elect(name: str, eager: Callable[[], bool], notes: Callable[[], Mapping[str, str]]) -> Election:
+    def elect(
+        name: str,
+        eager: Callable[[], bool],
+        notes: Callable[[], Mapping[str, str]],
+        noticed: Callable[[], None],
+    ) -> Election:
         return Election(
             leases=Leases(kube, namespace=kube.own_namespace(settings.namespace), name=name),
             identity=identity,
@@ -111,6 +116,7 @@ def _shards(settings: Settings, kube: KubeClient, stop: asyncio.Event) -> Shards
             wall_time=_micro_time,
             eager=eager,
             notes=notes,
+            noticed=noticed,
         )
 
     return Shards(

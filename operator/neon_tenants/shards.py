@@ -16,10 +16,12 @@ from neon_tenants import part
 from neon_tenants.core import balance, shard
 from neon_tenants.core.balance import Seat
 from neon_tenants.core.lease import Terms
+from neon_tenants.core.portion import HOLD
 from neon_tenants.core.shard import Scope
 from neon_tenants.election import Election
 from neon_tenants.kube.errors import KubeError
 from neon_tenants.part import Part, Sender
+from neon_tenants.sleep import sleep_unless
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +33,9 @@ SPLIT: Final = "split"
 
 LEASE: Final = "neon-tenant-operator"
 """Name of the first Lease. The chart's Role names it, too."""
-Elect = Callable[[str, Callable[[], bool], Callable[[], Mapping[str, str]]], Election]
-"""Makes the election of a Lease by its name, whether it is wanted, and the notes that its holder writes."""
+Elect = Callable[[str, Callable[[], bool], Callable[[], Mapping[str, str]], Callable[[], None]], Election]
+"""Makes the election of a Lease by its name, whether it is wanted, the notes that its holder writes, and what
+is called when other notes stand on it."""
 
 
 def lease_of(number: int, count: int) -> str:
@@ -74,11 +77,14 @@ class Shards:
         self._clock = clock
         self._dice = dice
         self._takes = frozenset({0})
+        self._news = asyncio.Event()
+        """Set when other notes stand on a Lease."""
         self._elections = [
             elect(
                 lease_of(number, count),
                 partial(self._is_wanted, number),
                 partial(self._notes, number),
+                self._news.set,
             )
             for number in range(count)
         ]
@@ -117,7 +123,8 @@ class Shards:
     async def sharing(self) -> AsyncIterator[None]:
         """Takes part until the block ends, and gives all up then."""
         sitting = {asyncio.create_task(self._sit(number)) for number in range(self._count)}
-        looking = {asyncio.create_task(self._look_again_and_again())} if self._count > 1 else set()
+        loops = (self._look_again_and_again(), self._keep_part()) if self._count > 1 else ()
+        looking = {asyncio.create_task(loop) for loop in loops}
         self._tasks = frozenset(sitting | looking)
         for task in self._tasks:
             task.add_done_callback(self._note_end)
@@ -221,9 +228,8 @@ class Shards:
             await asyncio.sleep(self._terms.pause(self._dice()))
 
     async def _look(self) -> None:
-        """Decides what to take, to ask for and to give up, and which part of the budget to keep to."""
+        """Decides what to take, to ask for and to give up."""
         agreed = self._agrees(self._clock())
-        self._part.look(conducts=self.scope.conducts)
         seats = [self._seat(election) for election in self._elections]
         intent = balance.intent(self._identity, seats, agreed=agreed)
         self._takes = intent.takes | {0}
@@ -231,6 +237,16 @@ class Shards:
             self._given[number].set()
         if intent.asks is not None:
             await self._ask(intent.asks)
+
+    async def _keep_part(self) -> None:
+        """Keeps to the part of the budget that is told. What others wait for is written at once."""
+        while True:
+            self._news.clear()
+            if self._part.look(conducts=self.scope.conducts):
+                for number in self._held:
+                    self._elections[number].hurry()
+            pause = self._terms.pause(self._dice())
+            await sleep_unless(self._news, min(pause, HOLD) if self._part.grows else pause)
 
     def _seat(self, election: Election) -> Seat:
         """A free shard is kept for who asked for it, as long as a Lease lasts: else it does not come."""

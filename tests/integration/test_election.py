@@ -48,6 +48,10 @@ class Candidate:
     election: Election
     clock: Clock
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    notes: dict[str, str] = field(default_factory=dict)
+    """What it writes into a Lease that it has."""
+    noticed: list[str] = field(default_factory=list)
+    """The note `colour`, each time when other notes stood there."""
 
     async def stands_by(self, behind: str) -> asyncio.Task[bool]:
         """Lets it wait, and returns when it has seen who leads."""
@@ -69,7 +73,7 @@ class Field:
     traffic: Traffic
 
     def candidate(self, identity: str, *, terms: Terms = TERMS, real: bool = False) -> Candidate:
-        clock = Clock()
+        clock, notes, noticed = Clock(), dict[str, str](), list[str]()
         election = Election(
             leases=Leases(self.kube, namespace=lease.NAME, name=LEASE),
             identity=identity,
@@ -78,11 +82,13 @@ class Field:
             dice=lambda: 0.0,
             # As long ago as no clock should say.
             wall_time=lambda: f"2001-02-03T04:05:06.{next(_writes):06d}Z",
+            notes=lambda: notes,
+            noticed=lambda: noticed.append(election.noted("colour")),
         )
-        return Candidate(election, clock)
+        return Candidate(election, clock, notes=notes, noticed=noticed)
 
-    async def leader(self, identity: str = "first", **how: bool) -> Candidate:
-        found = self.candidate(identity, **how)  # type: ignore[arg-type]
+    async def leader(self, identity: str = "first", *, terms: Terms = TERMS, real: bool = False) -> Candidate:
+        found = self.candidate(identity, terms=terms, real=real)
         assert await found.election.acquire(found.stop)
         return found
 
@@ -307,3 +313,38 @@ async def test_an_unchanged_lease_is_renewed_by_one_request(place: Field) -> Non
     await until_more(place.traffic, "PUT leases", 3)
     assert {request.kind for request in place.traffic.requests} == {"PUT leases"}
     renewing.cancel()
+
+
+async def test_new_notes_are_written_at_once_where_others_wait_for_them(place: Field) -> None:
+    """By itself this leader would renew after more than the test's patience."""
+    first = await place.leader("first", terms=Terms(duration=300, deadline=280, retry=200))
+    first.notes["colour"] = "blue"
+    renewing = asyncio.create_task(first.election.renew())
+    first.election.hurry()
+
+    async def written() -> bool:
+        notes = (await lease.read(place.admin))["metadata"].get("annotations", {})
+        return bool(list(notes.values()) == ["blue"])
+
+    await until(written, "the note stands on the Lease")
+    assert not renewing.done()
+    renewing.cancel()
+
+
+async def test_each_change_of_notes_is_noticed_once_by_who_writes_and_by_who_stands_by(place: Field) -> None:
+    first = await place.leader("first")
+    second = place.candidate("second")
+    waiting = await second.stands_by("first")
+    renewing = asyncio.create_task(first.election.renew())
+    for colour in ("blue", "red"):
+        first.notes["colour"] = colour
+
+        async def saw(colour: str = colour) -> bool:
+            return second.election.noted("colour") == colour == first.election.noted("colour")
+
+        await until(saw, f"both see {colour}")
+        await until_more(place.traffic, "GET leases", 2)
+    assert (first.noticed, second.noticed) == (["blue", "red"], ["blue", "red"])
+    renewing.cancel()
+    second.stop.set()
+    await waiting

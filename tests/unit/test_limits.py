@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neon_sandbox.bench.figures import busiest
-from neon_tenants.neon.limits import Bucket, Limits, Rates, Second
+from neon_tenants.neon.limits import PART_BURST, Bucket, Limits, Rates, Second
 
 LIST = "GET /projects"
 POST = "POST /projects"
@@ -40,7 +40,7 @@ def test_no_minute_sees_more_than_the_share_and_at_least_95_percent_of_it_is_use
 
 def test_a_bucket_is_empty_at_first() -> None:
     bucket = Bucket.of(60, 0.0)
-    assert bucket.wait(0.0) == 1 / 0.96
+    assert bucket.wait(0.0) == pytest.approx(1 / 0.96)
     assert bucket.wait(1 / 0.96) == 0.0
 
 
@@ -159,9 +159,31 @@ def test_what_is_not_sent_is_given_back() -> None:
 
 def test_a_part_has_its_part_of_everything_but_the_consumption() -> None:
     whole = Rates(per_minute=560, per_second_of_route=32, consumption_per_minute=24)
-    assert whole.part(560) == whole
-    assert whole.part(140) == Rates(140, 8, 24)
-    assert whole.part(1) == Rates(1, 1, 24)
+    assert whole.part(560) == Rates(560, 32, 24, PART_BURST)
+    assert whole.part(140) == Rates(140, 8, 24, PART_BURST)
+    assert whole.part(1) == Rates(1, 1, 24, PART_BURST)
+
+
+def test_a_small_part_lets_a_create_go_at_once_and_is_not_exceeded() -> None:
+    bucket = Bucket.of(20, 0.0, least_burst=PART_BURST)
+    assert (bucket.burst, bucket.rate) == pytest.approx((4.0, 15.8 / 60))
+    assert bucket.wait(60.0) == 0.0
+    assert taken(bucket, now=60.0, until=60.1) == [60.0] * 4
+
+
+@pytest.mark.parametrize("share", [1, 2, 5, 10, 21, 60, 140, 560])
+def test_no_minute_sees_more_than_a_part(share: int) -> None:
+    bucket = Bucket.of(share, 0.0, least_burst=PART_BURST)
+    bucket.wait(600.0)
+    assert busiest(taken(bucket, now=600.0, until=3600), 60.0) <= share
+    assert Bucket.of(share, 0.0).burst <= bucket.burst <= max(0.4 * share, 4.2)
+
+
+def test_the_whole_and_its_parts_are_changed_to_with_their_bursts() -> None:
+    limits = Limits(Rates(per_minute=560, per_second_of_route=100), 0.0)
+    limits.change(Rates(per_minute=560, per_second_of_route=100).part(20), 0.0)
+    assert limits.left(60.0) == 4
+    assert Limits(Rates(per_minute=560).part(20), 0.0).left(60.0) == 4
 
 
 @given(st.lists(st.tuples(st.floats(0.1, 90), st.integers(1, 560)), min_size=1, max_size=12))
@@ -173,7 +195,7 @@ def test_two_that_move_their_shares_keep_to_the_whole(moves: list[tuple[float, i
     now = 0.0
     for lasts, share in moves:
         for bucket, part in zip(buckets, (share, whole - share), strict=True):
-            bucket.change(part, now)
+            bucket.change(part, now, least_burst=PART_BURST)
             times += taken(bucket, now=now, until=now + lasts)
         now += lasts
     assert busiest(sorted(times), 60.0) <= whole

@@ -46,17 +46,31 @@ def test_all_of_the_whole_may_be_divided() -> None:
 DIVIDED: dict[str, tuple[tuple[int, ...], tuple[float, ...], tuple[int, ...]]] = {
     "nobody needs anything": ((500, 500), (0, 0), (500, 500)),
     "all need as much": ((500, 500), (2000, 2000), (500, 500)),
-    "one needs all: it is first left over": ((500, 500), (2000, 0), (500, 50)),
-    "one needs all: then it is taken": ((500, 50), (2000, 0), (950, 50)),
-    "hardly anything is needed, by one": ((500, 500), (0.5, 0), (500, 50)),
+    "one needs all: it is first left over": ((500, 500), (2000, 0), (500, 75)),
+    "one needs all: then it is taken": ((500, 75), (2000, 0), (925, 75)),
+    "hardly anything is needed, by one": ((500, 500), (0.5, 0), (500, 500)),
+    "the whole is enough: what is left is for all alike": ((500, 500), (600, 100), (500, 250)),
+    "likewise, then it is taken": ((500, 250), (600, 100), (750, 250)),
+    "two need more than there is, and one a little": ((333, 333, 333), (3000, 1500, 60), (333, 333, 60)),
+    "likewise, then by what they need beyond the half": ((333, 333, 60), (3000, 1500, 60), (579, 360, 60)),
+    "half an even portion is sure": ((400, 400), (100_000, 250), (600, 250)),
     "no more than is wished": ((333, 333, 200), (0, 0, 0), (333, 333, 333)),
-    "nobody needs anything any more": ((950, 50), (0, 0), (500, 50)),
-    "two share what is left over by what they lack": ((100, 100, 400), (300, 100, 0), (417, 182, 33)),
-    "the same, with less left over": ((100, 100, 700), (300, 100, 0), (179, 120, 33)),
-    "nearly as it is": ((500, 500), (540, 460), (500, 500)),
-    "no more than nearly": ((500, 500), (554, 446), (500, 500)),
-    "just more than nearly": ((500, 500), (5, 4), (500, 450)),
-    "more than nearly": ((500, 500), (560, 440), (500, 446)),
+    "nobody needs anything any more": ((925, 75), (0, 0), (500, 75)),
+    "two share what is left over by what they lack": ((100, 100, 400), (300, 100, 0), (370, 229, 233)),
+    "the same, with less left over": ((100, 100, 700), (300, 100, 0), (167, 132, 233)),
+    "nearly as it is": ((500, 500), (515, 485), (500, 500)),
+    "no more than nearly": ((500, 500), (519, 481), (500, 500)),
+    "just more than nearly": ((500, 500), (520, 480), (500, 480)),
+    "a small one is to grow by less than a quarter": ((925, 75), (2000, 93), (925, 75)),
+    "a small one is to grow by a quarter": ((925, 75), (2000, 94), (906, 75)),
+    "a small one is to grow by just a quarter": (
+        (880, 40, 40, 40),
+        (2000, 50, 0, 0),
+        (875, 40, 37, 37),
+    ),
+    "it grew, and what is left is hardly anything": ((890, 91), (2000, 95), (890, 91)),
+    "little is left over, for all together": ((490, 490), (2000, 2000), (500, 500)),
+    "less is left over": ((491, 490), (2000, 2000), (491, 490)),
 }
 
 
@@ -74,21 +88,35 @@ def test_one_that_lacks_one_gets_it() -> None:
     assert divided(20, Portions(3, (9, 10)), (0, 0)) == Portions(4, (10, 10))
 
 
+def test_of_so_small_a_whole_that_a_part_is_less_than_one_nobody_has_none() -> None:
+    assert divided(4, Portions(3, (1, 1, 1)), (0.1, 0, 9)).of == (1, 1, 2)
+    assert divided(3, Portions(3, (1, 1, 1)), (0, 0, 0)).of == (1, 1, 1)
+
+
 def test_each_shard_has_a_need() -> None:
     with pytest.raises(ValueError, match=r"longer|shorter"):
         divided(WHOLE, Portions(3, (500, 500)), (1,))
 
 
-def test_more_counts_only_from_the_next_look_on() -> None:
-    kept = Kept().looked(100)
-    assert kept.now == 0
-    kept = kept.looked(100)
-    assert kept.now == 100
-    kept = kept.looked(300)
-    assert kept.now == 100
-    kept = kept.looked(200)
+def test_more_counts_only_from_a_later_look_on() -> None:
+    kept = Kept().looked(100, at=5)
+    assert (kept.now, kept.grows) == (0, True)
+    kept = kept.looked(100, at=6)
+    assert (kept.now, kept.grows) == (100, False)
+    kept = kept.looked(300, at=8)
+    assert (kept.now, kept.grows) == (100, True)
+    kept = kept.looked(200, at=10)
     assert kept.now == 200
-    assert kept.looked(50).now == 50
+    assert kept.looked(50, at=10).now == 50
+
+
+def test_more_counts_when_it_was_told_for_a_second() -> None:
+    kept = Kept(100, 100, 5).looked(300, at=8).looked(300, at=8.9)
+    assert (kept.now, kept.grows) == (100, True)
+    assert kept.looked(300, at=9).now == 300
+    assert kept.looked(400, at=8.95).now == 100
+    assert kept.looked(400, at=9).now == 300
+    assert kept.looked(90, at=8.95).now == 90
 
 
 def claim(keeps_to: int | None, *, need: float = 0, seen_at: float = 11) -> Claim:
@@ -118,9 +146,9 @@ def test_another_writing_is_noted_first() -> None:
 
 def test_then_it_is_divided_anew() -> None:
     found = KNOWN.next(TOLD, [claim(5, need=900), claim(5)], 12)
-    assert found == Division(WHOLE, Portions(6, (500, 50)), 5, 10)
-    free = KNOWN.next(TOLD, [claim(5, need=9), claim(FREE, need=900)], 12)
-    assert free.wanted == Portions(6, (500, 50))
+    assert found == Division(WHOLE, Portions(6, (500, 87)), 5, 10)
+    free = KNOWN.next(TOLD, [claim(5, need=900), claim(FREE, need=900)], 12)
+    assert free.wanted == Portions(6, (500, 87))
 
 
 def test_nothing_is_written_where_nothing_changes() -> None:
@@ -131,8 +159,15 @@ def test_demand() -> None:
     first = Demand(10, granted=40)
     assert first.measured(40, 0, 10) == first
     assert first.measured(41, 0, 9) == first
-    assert first.measured(60, 7, 12) == Demand(12, 60, 607)
-    assert first.measured(60, 7, 12).measured(60, 0, 14) == Demand(14, 60, 0)
+    assert first.measured(60, 7, 12) == Demand(12, 60, 200, 7)
+    assert first.measured(60, 7, 16) == Demand(16, 60, 200, 7)
+    assert first.measured(60, 7, 40) == Demand(40, 60, 40, 7)
+    assert first.measured(60, 7, 12).measured(60, 0, 15) == Demand(15, 60, 100, 0)
+
+
+def test_what_waits_and_a_little_more_than_was_sent_is_needed() -> None:
+    assert Demand(10, 40, rate=200).per_minute == pytest.approx(240)
+    assert Demand(10, 40, rate=200, waiting=5).per_minute == pytest.approx(270)
 
 
 @dataclass
@@ -177,7 +212,7 @@ class Fleet:
                 holder.seen = (now, self.lease)
             case "adopt" if holder and holder.seen[0] > holder.gained:
                 told = holder.seen[1]
-                holder.kept, holder.keeps_to = holder.kept.looked(told.of[shard]), told.writing
+                holder.kept, holder.keeps_to = holder.kept.looked(told.of[shard], now), told.writing
             case "write" if holder:
                 self.notes[shard] = holder.keeps_to
             case "move" if self.dice.random() < 0.08:

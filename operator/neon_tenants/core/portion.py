@@ -12,10 +12,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
-LEAST: Final = 0.1
+LEAST: Final = 0.15
 """Of an even portion: what a shard has that needs nothing, so that its next request is not held up."""
-CHANGE: Final = 0.05
+SURE: Final = 0.5
+"""Of an even portion: what a shard gets of what it needs, however much others need."""
+CHANGE: Final = 0.02
 """Of the whole: smaller differences are not worth that part of the budget stands still while it moves."""
+GROWTH: Final = 1.25
+"""Times the portion before: a small one that is to grow so much is worth it in any case."""
+CLEAR: Final = 10.0
+"""Seconds within which what waits is to be sent."""
+MORE: Final = 1.2
+"""Times what was sent lately: who needs more and more does not get it always too late."""
+SMOOTH: Final = 6.0
+"""Seconds over which that is taken: a few requests come together and say nothing."""
+HOLD: Final = 1.0
+"""Seconds. So long after more was told it counts: by then, who gave it up has sent its last request of it so
+long ago that it is in no second with ours (Neon's limit of a route)."""
 FREE: Final = -1
 """What a shard keeps to that nobody holds: it sends nothing, so it holds nothing up."""
 _FORM: Final = re.compile(r"(\d{1,18}):(\d{1,9}(?:,\d{1,9})*)")
@@ -52,7 +65,14 @@ class Portions:
 def divided(whole: int, before: Portions, needs: Sequence[float]) -> Portions:
     """The next portions, where all keep to the ones before. `needs` are requests a minute.
 
-    Each shard is to have the least, and a part of the rest as large as its part of the need.
+    | a shard's need | the others' | it is to have |
+    |---|---|---|
+    | any | such that the whole is enough | that, or the least; and a part of what is left |
+    | none | more | the least |
+    | up to half an even portion | more | that |
+    | above that | more | half an even portion, and of the rest by what it needs beyond that |
+
+    So those that all have much to do are done at the same time, and one with little to do need not wait.
 
     | it is to have | it gets |
     |---|---|
@@ -63,22 +83,25 @@ def divided(whole: int, before: Portions, needs: Sequence[float]) -> Portions:
     All stays as it is where it is nearly so.
     """
     pairs = tuple(zip(_wished(whole, needs), before.of, strict=True))
-    if max(abs(wish - old) for wish, old in pairs) < CHANGE * whole:
-        return before
     left = whole - sum(before.of)
     lack = sum(max(wish - old, 0) for wish, old in pairs)
+    changes = [min(left, lack), *(abs(wish - old) for wish, old in pairs)]
+    if max(changes) < CHANGE * whole and not any(wish >= GROWTH * old for wish, old in pairs):
+        return before
     part = min(1.0, left / max(lack, 1))
     of = (min(wish, old) + int(max(wish - old, 0) * part) for wish, old in pairs)
     return Portions(before.writing + 1, tuple(of))
 
 
 def _wished(whole: int, needs: Sequence[float]) -> tuple[int, ...]:
-    every = sum(needs)
-    if every <= 0:
-        return Portions.even(whole, len(needs)).of
-    least = max(int(LEAST * whole / len(needs)), 1)
-    rest = whole - least * len(needs)
-    return tuple(least + int(rest * need / every) for need in needs)
+    even = whole / len(needs)
+    least = max(LEAST * even, 1.0)
+    sure = [max(least, min(need, SURE * even)) for need in needs]
+    beyond = [max(need - has, 0.0) for need, has in zip(needs, sure, strict=True)]
+    rest, more = whole - sum(sure), sum(beyond)
+    part = 1.0 if more <= rest else rest / more
+    spare = (rest - more * part) / len(needs)
+    return tuple(int(has + need * part + spare) for has, need in zip(sure, beyond, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +110,27 @@ class Kept:
 
     now: int = 0
     told: int = 0
-    """What was written at the last look. More than before counts only from the next look on: by then, who had
-    it has sent its last request more than a second ago."""
+    """What was written at the last look."""
+    since: float = float("-inf")
+    """When that was first seen."""
 
-    def looked(self, told: int) -> Kept:
-        """After another look."""
-        return Kept(min(self.told, told), told)
+    def looked(self, told: int, at: float) -> Kept:
+        """After another look.
+
+        | told is | now is |
+        |---|---|
+        | less than now | that |
+        | more, and was so at looks for as long as `HOLD` | that |
+        | more | what was told before, where that was told so long and is less; else as before |
+        """
+        held = at - self.since >= HOLD
+        now = self.told if held else self.now
+        return Kept(min(now, told), told, self.since if told == self.told else at)
+
+    @property
+    def grows(self) -> bool:
+        """Whether more was told than counts by now."""
+        return self.told > self.now
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +177,23 @@ class Division:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """How many requests a minute a replica would send: what it sent lately, and what waits."""
+    """What a replica sent lately, and what waits."""
 
     at: float
     granted: int = 0
-    per_minute: float = 0.0
+    rate: float = 0.0
+    """Requests a minute, over the last seconds."""
+    waiting: int = 0
 
     def measured(self, granted: int, waiting: int, now: float) -> Demand:
         """After another look; the first one, at the time of the start, tells nothing of what was sent."""
         if now <= self.at:
             return self
-        return Demand(now, granted, waiting + (granted - self.granted) * 60 / (now - self.at))
+        lately = (granted - self.granted) * 60 / (now - self.at)
+        weight = min((now - self.at) / SMOOTH, 1.0)
+        return Demand(now, granted, self.rate + (lately - self.rate) * weight, waiting)
+
+    @property
+    def per_minute(self) -> float:
+        """How many requests a minute the replica would send, if it might."""
+        return self.rate * MORE + self.waiting * 60 / CLEAR

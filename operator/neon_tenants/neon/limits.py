@@ -20,6 +20,10 @@ RATE_SHARE: Final = 0.96
 BURST_SHARE: Final = 0.03
 """Part of a minute's share that may go at once. Rate and burst leave a hundredth of the share, since
 requests that leave in time may reach Neon closer together."""
+PART_BURST: Final = 4.0
+MOST_BURST: Final = 0.4
+"""Requests that may go at once where the share is part of a divided one, or so much of one that is smaller. A
+create that comes alone needs two or three, and is not to wait for the rate between them."""
 CONSUMPTION: Final = "/consumption_history/"
 
 
@@ -30,11 +34,15 @@ class Rates:
     per_minute: float = NEON_REQUESTS_PER_MINUTE * OUR_SHARE
     per_second_of_route: int = int(NEON_REQUESTS_PER_SECOND * OUR_SHARE)
     consumption_per_minute: float = NEON_CONSUMPTION_REQUESTS_PER_MINUTE * OUR_SHARE
+    least_burst: float = 0.0
+    """Requests that may go at once, however small the share."""
 
     def part(self, per_minute: int) -> Self:
         """A part of these, of so many requests a minute. The consumption is read by one for all."""
         second = int(self.per_second_of_route * per_minute / self.per_minute)
-        return replace(self, per_minute=per_minute, per_second_of_route=max(second, 1))
+        return replace(
+            self, per_minute=per_minute, per_second_of_route=max(second, 1), least_burst=PART_BURST
+        )
 
 
 @dataclass(slots=True)
@@ -48,15 +56,16 @@ class Bucket:
     filled_at: float
 
     @classmethod
-    def of(cls, per_minute: float, now: float) -> Self:
+    def of(cls, per_minute: float, now: float, *, least_burst: float = 0.0) -> Self:
         """An empty bucket: the process before this one may have used up its burst a moment ago."""
-        burst = max(1.0, per_minute * BURST_SHARE)
-        return cls(burst, per_minute * RATE_SHARE / 60, 0.0, now)
+        burst = max(per_minute * BURST_SHARE, min(least_burst, per_minute * MOST_BURST))
+        rate = per_minute * (RATE_SHARE + BURST_SHARE) - burst
+        return cls(max(burst, 1.0), rate / 60, 0.0, now)
 
-    def change(self, per_minute: float, now: float) -> None:
+    def change(self, per_minute: float, now: float, *, least_burst: float = 0.0) -> None:
         """Another share from now on. What is new of it begins empty: somebody else may have used it up."""
         self.wait(now)
-        new = Bucket.of(per_minute, now)
+        new = Bucket.of(per_minute, now, least_burst=least_burst)
         self.burst, self.rate = new.burst, new.rate
         self.tokens = min(self.tokens, self.burst)
 
@@ -106,7 +115,7 @@ class Limits:
 
     def __init__(self, rates: Rates, now: float) -> None:
         self._rates = rates
-        self._account = Bucket.of(rates.per_minute, now)
+        self._account = Bucket.of(rates.per_minute, now, least_burst=rates.least_burst)
         self._consumption = Bucket.of(rates.consumption_per_minute, now)
         self._seconds: dict[str, Second] = {}
         self._paused: dict[str, float] = {}
@@ -115,7 +124,7 @@ class Limits:
     def change(self, rates: Rates, now: float) -> None:
         """Other shares from now on."""
         self._rates = rates
-        self._account.change(rates.per_minute, now)
+        self._account.change(rates.per_minute, now, least_burst=rates.least_burst)
         self._consumption.change(rates.consumption_per_minute, now)
         for second in self._seconds.values():
             second.change(rates.per_second_of_route)
