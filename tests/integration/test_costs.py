@@ -117,6 +117,16 @@ async def test_no_work_costs_more_than_its_budget(unconnected: Scene) -> None:
     within(meter.read(), writes=2, reads=2, neon=2.5, events=2, passes=1.1)
 
 
+async def test_a_crowd_shares_its_lists_also_where_the_budget_lets_it_come_one_by_one(scene: Scene) -> None:
+    names = [f"t{number}" for number in range(40)]
+    await scene.start_operator(requests_per_minute="360", intent_lifetime="300", request_timeout="60")
+    await asyncio.gather(*(scene.create(name) for name in names))
+    for name in names:
+        await scene.cluster.until_ready(name)
+    assert scene.requests("POST", "/projects") == len(names)
+    assert scene.requests("GET", "/projects") <= len(names) / 6
+
+
 async def test_rest_sweeps_and_a_restart_cost_no_tenant_anything(unconnected: Scene) -> None:
     scene, count = unconnected, 10
     await scene.start_operator(before="work_counted", sweep_interval="1", log_level="INFO")

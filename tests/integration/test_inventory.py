@@ -19,7 +19,7 @@ from neon_tenants.neon.budget import Budget, Turn, taking_turns
 from neon_tenants.neon.client import NeonClient
 from neon_tenants.neon.errors import NeonError
 from neon_tenants.neon.http import Http
-from neon_tenants.neon.inventory import Inventory
+from neon_tenants.neon.inventory import Inventory, _Round, _Rounds, patience
 from neon_tenants.neon.key import ApiKey
 from neon_tenants.neon.limits import Rates
 from waiting import until
@@ -117,6 +117,37 @@ async def test_a_crowd_shares_a_list_in_the_lane_of_creates_whoever_came_first(
     await asyncio.gather(under_way, *crowd)
     assert neon.asked == [None, None]
     assert neon.lanes == [Lane.CREATE, Lane.CREATE]
+
+
+PATIENCE = {
+    "one, and nothing waits for the budget": (1, 5, 0.0, 0.0),
+    "several after one": (2, 1, 0.0, 0.25),
+    "several after several": (2, 2, 0.0, 1.0),
+    "one, and a crowd leaves soon": (1, 1, 0.5, 1.0),
+    "one, and a crowd takes its time": (1, 1, 3.4, 3.4),
+    "several, and a crowd takes its time": (3, 2, 8.0, 8.0),
+}
+
+
+@pytest.mark.parametrize(("waiting", "served", "busy", "seconds"), PATIENCE.values(), ids=PATIENCE.keys())
+def test_how_long_a_list_waits_for_more(waiting: int, served: int, busy: float, seconds: float) -> None:
+    assert patience(waiting=waiting, served=served, busy=busy) == seconds
+
+
+@pytest.mark.parametrize(
+    ("takes", "wait_for", "seconds"), [(3.0, 300, 3.0), (60.0, 300, 8.0), (60.0, 40, 4.0), (60.0, 4, 1.0)]
+)
+async def test_a_list_waits_no_longer_than_who_waits_for_it_can(
+    inventory: Inventory, takes: float, wait_for: float, seconds: float
+) -> None:
+    inventory = Inventory(inventory._neon, time.monotonic, takes=lambda _: takes, wait_for=wait_for)
+    crowd = _Round(asyncio.ensure_future(asyncio.sleep(0, None)))
+    crowd.join("a", None, crowd=8)
+    rounds = _Rounds(Lane.CREATE)
+    assert inventory._patience(rounds, crowd) == 0.0  # the last list served no such namespace
+    rounds.namespaces = {"a", "b"}
+    assert inventory._patience(rounds, crowd) == seconds
+    await crowd.task
 
 
 @pytest.mark.parametrize(("pages", "crowd"), [(1, 8), (2, 8), (3, 12), (20, 80), (32, 128), (33, 8)])

@@ -315,3 +315,15 @@ async def test_other_rates_count_at_once_for_who_waits() -> None:
     assert budget.granted == 2
     assert budget.whole.per_minute == 1
     assert budget.rates.per_minute == 60_000
+
+
+async def test_it_tells_how_long_requests_take_where_some_wait() -> None:
+    budget, _ = full()
+    assert budget.takes(8) == 0.0
+    budget.pause(READ, 3600)
+    waiting = asyncio.create_task(budget.acquire(READ))
+    await waits(budget, 1)
+    assert budget.takes(8) == 0.8
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert budget.takes(8) == 0.0

@@ -174,6 +174,11 @@ class Budget:
         """Who waits, by lane."""
         return self._schedule.waiting(self._clock())
 
+    def takes(self, requests: int) -> float:
+        """Seconds in which so many leave, where some wait; 0 where none does."""
+        busy = any(lane.depth for lane in self.waiting().values())
+        return requests * 60 / self.rates.per_minute if busy else 0.0
+
     def _grant(self) -> None:
         """Lets go all that may go now, and comes again when the next may."""
         if self._timer is not None:

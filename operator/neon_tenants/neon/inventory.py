@@ -8,8 +8,9 @@ each searches for its own place instead, which is one request.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +21,7 @@ from neon_tenants.core.project import Project
 from neon_tenants.neon.budget import Turn, current_turn, taking_turns
 from neon_tenants.neon.client import NeonClient, ProjectPage
 from neon_tenants.neon.errors import unreachable
+from neon_tenants.sleep import sleep_unless
 
 GATHER: Final = 0.25
 """Seconds between two lists while several wait. Who waits alone never waits for this."""
@@ -27,11 +29,17 @@ CROWD: Final = 8
 FOR_EACH_PAGE: Final = 4
 LONG: Final = 32
 MAX_GATHER: Final = 1.0
+SLOW_GATHER: Final = 8.0
 """Once a list has served several, the next begins when a crowd waits, or those of two namespaces, or after so
 many seconds. So it is a matter of counts, and not of how fast the machine is, that a list serves many.
 
+Where requests wait for the budget, a crowd comes one by one, as slowly as its other requests leave. It is
+waited for as long as that then, up to `SLOW_GATHER`, if those of one namespace go on coming.
+
 A crowd is four for each page, so that a look costs a quarter of a request, and eight at least. It is eight as
 well for a list of more than 32 pages: the default has no more workers than that, so it is never worth it."""
+OTHERS: Final = 2
+"""Requests of a create, or of a delete, beside its part of a list."""
 MAX_PAGES: Final = 2500
 """A list longer than a million projects is a server that repeats itself."""
 
@@ -94,12 +102,28 @@ class _Rounds:
         """When the last one began."""
         self.served = 0
         """How many it served."""
+        self.namespaces: set[str] = set()
+        """And of which namespaces."""
 
 
 class Inventory:
     """The organization's projects, alive or (`recoverable`) deleted within the last 7 days."""
 
-    def __init__(self, neon: NeonClient, clock: Callable[[], float], *, recoverable: bool = False) -> None:
+    def __init__(
+        self,
+        neon: NeonClient,
+        clock: Callable[[], float],
+        *,
+        recoverable: bool = False,
+        takes: Callable[[int], float] = lambda _: 0.0,
+        wait_for: float = math.inf,
+    ) -> None:
+        """`takes` tells in how many seconds so many requests leave, where some wait; 0 where none does.
+
+        Who looks can wait `wait_for` so many seconds, and does much else in that time.
+        """
+        self._takes = takes
+        self._slow = min(SLOW_GATHER, wait_for / 10)
         self._neon = neon
         self._clock = clock
         self._recoverable = recoverable
@@ -176,14 +200,14 @@ class Inventory:
     async def _run(self, rounds: _Rounds) -> Listing | None:
         async with rounds.one_at_a_time:
             assert rounds.next is not None
-            if rounds.next.waiting > 1:
-                await self._gather(rounds, rounds.next)
+            await self._gather(rounds, rounds.next)
             current = rounds.next
 
             def leaving() -> None:
                 # From here on it would not show what was made before somebody asked.
                 if rounds.next is current:
                     rounds.next, rounds.began, rounds.served = None, self._clock(), current.waiting
+                    rounds.namespaces = current.namespaces
 
             try:
                 if self._pages > current.worth_pages:
@@ -200,11 +224,19 @@ class Inventory:
 
     async def _gather(self, rounds: _Rounds, crowd: _Round) -> None:
         """Lets more of a crowd join, so that the budget goes to creates and not to lists."""
+        if not self._patience(rounds, crowd):
+            return
         await asyncio.sleep(max(rounds.began + GATHER - self._clock(), 0.0))
-        if rounds.served > 1:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(max(rounds.began + MAX_GATHER - self._clock(), 0.0)):
-                    await crowd.crowded.wait()
+        while (left := rounds.began + self._patience(rounds, crowd) - self._clock()) > 0:
+            if crowd.crowded.is_set():
+                return
+            # What waits for the budget may be gone before a crowd has come.
+            await sleep_unless(crowd.crowded, min(left, GATHER))
+
+    def _patience(self, rounds: _Rounds, crowd: _Round) -> float:
+        same = crowd.namespaces <= rounds.namespaces
+        busy = min(self._takes(OTHERS * CROWD), self._slow) if same else 0.0
+        return patience(waiting=crowd.waiting, served=rounds.served, busy=busy)
 
     async def _list(self, current: _Round, leaving: Callable[[], None]) -> list[ProjectPage] | None:
         """All pages, or None as soon as they prove more than they are worth."""
@@ -238,6 +270,26 @@ class Inventory:
                 return
             cursor = page.cursor
         raise unreachable("Neon's list of projects does not end. It is read again.", Done.NO)
+
+
+def patience(*, waiting: int, served: int, busy: float) -> float:
+    """How many seconds after the last list the next one begins, if no crowd has come until then.
+
+    `busy` is how long a crowd's other requests take to leave; 0 where none waits for the budget, or where
+    those who wait are of other namespaces than those that the last list served.
+
+    | who waits | the last list served | busy | seconds |
+    |---|---|---|---|
+    | one | any | no | 0 |
+    | several | one | no | `GATHER` |
+    | several | several | no | `MAX_GATHER` |
+    | any | any | yes | as long, and `MAX_GATHER` at least |
+    """
+    if busy:
+        return max(MAX_GATHER, busy)
+    if waiting == 1:
+        return 0.0
+    return MAX_GATHER if served > 1 else GATHER
 
 
 def _listing(began: float, pages: list[ProjectPage]) -> Listing:
