@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, Final, Self
 
-import httpx
+import aiohttp
 import yaml
 
 from neon_sandbox.controlplane import ControlPlane
@@ -31,6 +34,14 @@ _PATHS: Final = {
 }
 
 
+_TIMES: Final = aiohttp.ClientTimeout(total=None, sock_connect=20, sock_read=20)
+_WATCH_TIMES: Final = aiohttp.ClientTimeout(total=None, sock_connect=20)
+_LONGEST_LINE: Final = 2**22
+"""Of a watch: an object, which the API server takes up to 1.5 MiB of."""
+_AGAIN: Final = 0.25
+"""Seconds after which a condition is asked anew although its object did not change."""
+
+
 class RefusedError(Exception):
     """The API server refused; the text is what it would tell a user of kubectl."""
 
@@ -42,8 +53,9 @@ class RefusedError(Exception):
 class Cluster:
     """One namespace of a cluster, as somebody with this token sees it."""
 
-    def __init__(self, http: httpx.AsyncClient, namespace: str) -> None:
+    def __init__(self, http: aiohttp.ClientSession, namespace: str, *, may_watch: bool) -> None:
         self._http = http
+        self._may_watch = may_watch
         self.namespace = namespace
 
     @classmethod
@@ -52,17 +64,21 @@ class Cluster:
         cls, plane: ControlPlane, namespace: str, *, token: str | None = None, user: str | None = None
     ) -> AsyncIterator[Self]:
         """As cluster-admin, as the owner of `token`, or as a user whom cluster-admin impersonates."""
+        may_watch = token is None and user is None
         if token is None:
             config = yaml.safe_load(plane.kubeconfig.read_text())
             token = config["users"][0]["user"]["token"]
-        context = ssl.create_default_context(cafile=plane.ca_file)
         headers = {"Authorization": f"Bearer {token}", "User-Agent": "test"}
         if user is not None:
             headers["Impersonate-User"] = user
-        async with httpx.AsyncClient(
-            base_url=plane.url, verify=context, headers=headers, timeout=20, trust_env=False
+        async with aiohttp.ClientSession(
+            plane.url,
+            connector=aiohttp.TCPConnector(ssl=_trust(plane.ca_file, plane.ca_file.stat().st_mtime_ns)),
+            headers=headers,
+            timeout=_TIMES,
+            read_bufsize=_LONGEST_LINE,
         ) as http:
-            yield cls(http, namespace)
+            yield cls(http, namespace, may_watch=may_watch)
 
     async def request(self, method: str, path: str, **options: Any) -> Any:
         """One request; raises RefusedError with the API server's words.
@@ -70,15 +86,16 @@ class Cluster:
         It is sent again while the API server asks for that, as client-go does: after a CRD has changed,
         and in the middle of other requests, its storage is begun anew for a moment.
         """
-        answer = await self._http.request(method, path, **options)
         deadline = time.monotonic() + PATIENCE
-        while answer.status_code == 429 and "Retry-After" in answer.headers and time.monotonic() < deadline:
-            await asyncio.sleep(float(answer.headers["Retry-After"]))
-            answer = await self._http.request(method, path, **options)
-        body = answer.json()
-        if answer.is_error:
-            raise RefusedError(answer.status_code, body.get("message", ""))
-        return body
+        while True:
+            async with self._http.request(method, path, **options) as answer:
+                if answer.status < 400:
+                    return await answer.json()
+                body = await answer.json(content_type=None)
+                again = answer.headers.get("Retry-After") if answer.status == 429 else None
+            if again is None or time.monotonic() > deadline:
+                raise RefusedError(answer.status, body.get("message", ""))
+            await asyncio.sleep(float(again))
 
     def _path(self, kind: str, name: str | None = None) -> str:
         path = _PATHS[kind].format(namespace=self.namespace)
@@ -98,6 +115,45 @@ class Cluster:
                 raise
             return None
         return found
+
+    async def until(self, kind: str, name: str, check: Callable[[Object | None], Any], what: str) -> Any:
+        """Waits until the object is as `check` wants it, which gets None where there is none; its answer."""
+        if not self._may_watch:
+
+            async def look() -> Any:
+                return check(await self.get(kind, name))
+
+            return await until(look, what)
+        try:
+            async with asyncio.timeout(PATIENCE), aclosing(self._versions(kind, name)) as versions:
+                async for found in versions:
+                    if answer := check(found):
+                        return answer
+        except TimeoutError:
+            raise AssertionError(f"waited in vain until {what}") from None
+
+    async def _versions(self, kind: str, name: str) -> AsyncGenerator[Object | None, None]:
+        """The object as it is, and at each change; and as it was, where a while passes without one."""
+        selected = {"fieldSelector": f"metadata.name={name}"}
+        while True:
+            listed = await self.request("GET", self._path(kind), params=selected)
+            found: Object | None = next(iter(listed["items"]), None)
+            yield found
+            following = {**selected, "watch": "1", "resourceVersion": listed["metadata"]["resourceVersion"]}
+            async with self._http.get(self._path(kind), params=following, timeout=_WATCH_TIMES) as answer:
+                line = asyncio.ensure_future(answer.content.readline())
+                try:
+                    while True:
+                        done, _ = await asyncio.wait({line}, timeout=_AGAIN)
+                        if done:
+                            event = json.loads(line.result() or '{"type": "ERROR"}')
+                            if event["type"] == "ERROR":
+                                break
+                            found = None if event["type"] == "DELETED" else event["object"]
+                            line = asyncio.ensure_future(answer.content.readline())
+                        yield found
+                finally:
+                    line.cancel()
 
     async def list(self, kind: str) -> list[Object]:
         """All objects of a kind."""
@@ -132,18 +188,19 @@ class Cluster:
     async def until_tenant(self, name: str, check: Callable[[Object], Any], what: str) -> Object:
         """Waits until the TenantDatabase is as `check` wants it."""
 
-        async def look() -> Object | None:
-            found = await self.get("TenantDatabase", name)
-            last.append(found)
+        last: list[Object | None] = []
+
+        def look(found: Object | None) -> Object | None:
+            last[:] = [found]
             return found if found is not None and check(found) else None
 
-        last: list[Object | None] = []
         try:
-            return await until(look, what)
+            met: Object = await self.until("TenantDatabase", name, look, what)
         except AssertionError as error:
-            found = last[-1] or {}
+            found = (last or [None])[-1] or {}
             found.get("metadata", {}).pop("managedFields", None)
             raise AssertionError(f"{error}; it is\n{yaml.safe_dump(found)}") from None
+        return met
 
     async def until_ready(self, name: str = "acme") -> Object:
         """Waits until the spec of this moment is applied."""
@@ -159,11 +216,7 @@ class Cluster:
 
     async def until_gone(self, kind: str, name: str) -> None:
         """Waits until there is no such object."""
-
-        async def gone() -> bool:
-            return await self.get(kind, name) is None
-
-        await until(gone, f"{kind} {name} is gone")
+        await self.until(kind, name, lambda found: found is None, f"{kind} {name} is gone")
 
     async def until_event(self, reason: str) -> Object:
         """Waits for an event with this reason; a status is written before its event."""
@@ -178,6 +231,11 @@ class Cluster:
         found = await self.get("Secret", name)
         assert found is not None, f"no Secret {name}"
         return decoded(found)
+
+
+@lru_cache(maxsize=4)  # to read what is trusted takes longer than a request
+def _trust(ca_file: Path, _written: int) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=ca_file)
 
 
 def decoded(secret: Object) -> dict[str, str]:

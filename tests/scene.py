@@ -200,12 +200,12 @@ class Scene:
     async def until_done(self, name: str) -> Object:
         """Waits until a FleetOperation has ended."""
 
-        async def look() -> Object | None:
-            found = await self.cluster.get("FleetOperation", name)
+        def ended(found: Object | None) -> Object | None:
             phase = (found or {}).get("status", {}).get("phase")
             return found if phase in ("Succeeded", "Failed") else None
 
-        return await until(look, f"{name} has ended")
+        done: Object = await self.cluster.until("FleetOperation", name, ended, f"{name} has ended")
+        return done
 
     async def operate(self, name: str, operation: str, *targets: str, **spec: Any) -> Object:
         """Creates a FleetOperation and waits for its end."""

@@ -45,7 +45,7 @@ async def apply(scene: Scene, manifest: Object, manager: str, *, dry_run: bool =
     params = {"fieldManager": manager, "force": "true"} | ({"dryRun": "All"} if dry_run else {})
     headers = {"Content-Type": "application/apply-patch+yaml"}
     applied: Object = await scene.cluster.request(
-        "PATCH", path, params=params, headers=headers, content=json.dumps(manifest)
+        "PATCH", path, params=params, headers=headers, data=json.dumps(manifest)
     )
     return applied
 

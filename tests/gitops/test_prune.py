@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 
 import pytest
 
@@ -60,7 +59,7 @@ async def test_a_prune_is_braked_and_logins_work_until_it_is_released(scene: Sce
     dependents = {await depend(scene, tenant) for tenant in tenants}
     options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": policy}
     for name in NAMES:
-        await scene.cluster.delete("TenantDatabase", name, content=json.dumps(options))
+        await scene.cluster.delete("TenantDatabase", name, json=options)
     held = [found["metadata"]["name"] for found in await until_held(scene)]
 
     async def collected() -> bool:

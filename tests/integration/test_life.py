@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import psycopg
@@ -305,7 +304,7 @@ async def test_a_held_deletion_keeps_the_secret_also_when_dependents_go_first(ru
     await running.create(deletionProtection=True)
     await running.cluster.until_ready()
     foreground = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground"}
-    await running.cluster.delete("TenantDatabase", "acme", content=json.dumps(foreground))
+    await running.cluster.delete("TenantDatabase", "acme", json=foreground)
     await running.cluster.until_reason("DeletionHeld")
     found = await running.cluster.get("Secret", "acme-database")
     assert found is not None
