@@ -221,6 +221,7 @@ class KubeClient:
                 cursor = metadata.get("continue") or ""
                 if cursor:
                     reading = read(**{"continue": cursor})
+                    await asyncio.sleep(0)  # else it leaves only after the look, which waits for nothing
                 yield page["items"], metadata["resourceVersion"]
                 if not cursor:
                     return
