@@ -26,6 +26,10 @@ RESTARTS: Final = 2
 """Restarts of a compute that a probe may meet: a resize, and one sent again since its answer was lost."""
 
 
+_REFUSALS: Final = ("FATAL:", "ERROR:")
+"""PostgreSQL's severities, as libpq tells them; Neon's proxy says ERROR."""
+
+
 class Prober:
     """Knocks at all doors of one namespace."""
 
@@ -79,7 +83,10 @@ def _version(secret: Object | None) -> str | None:
 
 
 async def _login(secret: Object | None, application: str) -> str:
-    """accepted, refused, cut (closed without a word), or unanswered: a busy machine refuses nobody."""
+    """accepted, refused, cut (closed without a word), or unanswered: a busy machine refuses nobody.
+
+    libpq has many words for a connection that was cut, by where that met it. A server that refuses says so.
+    """
     uri = decoded(secret).get("uri") if secret is not None else None
     if uri is None:
         return "refused"
@@ -90,7 +97,7 @@ async def _login(secret: Object | None, application: str) -> str:
     except psycopg.errors.ConnectionTimeout:
         return "unanswered"
     except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
-        return "cut" if "closed the connection" in str(error) else "refused"
+        return "refused" if any(word in str(error) for word in _REFUSALS) else "cut"
     await connection.close()
     return "accepted"
 
