@@ -127,7 +127,8 @@ class Cluster:
         try:
             async with asyncio.timeout(PATIENCE), aclosing(self._versions(kind, name)) as versions:
                 async for found in versions:
-                    if answer := check(found):
+                    # What the watch tells may be over, and stands a moment before the audit log tells it.
+                    if check(found) and (answer := check(await self.get(kind, name))):
                         return answer
         except TimeoutError:
             raise AssertionError(f"waited in vain until {what}") from None

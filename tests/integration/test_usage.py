@@ -184,6 +184,7 @@ async def test_numbers_that_make_no_sense_are_left_out_and_said_once(
 async def test_a_late_smaller_number_within_the_period_changes_nothing(sweeping: Scene) -> None:
     await use(sweeping, compute_time_seconds=100 * HOUR)
     await until_condition(sweeping, "QuotaExceeded", "True")
+    await sweeping.cluster.until_event("QuotaExceeded")
     written = len(sweeping.writes())
     await use(sweeping, compute_time_seconds=70 * HOUR)
     await until_read(sweeping, more=2)
