@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 import gc
+import weakref
 
 import pytest
 
 from neon_tenants.term import _no_looks_for_cycles
+
+
+class _Circle:
+    """Refers to itself."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_cycles_that_reading_left_are_found_at_its_end() -> None:
+    try:
+        with _no_looks_for_cycles():
+            left = weakref.ref(_Circle())
+            assert left() is not None
+        assert left() is None
+    finally:
+        gc.unfreeze()
 
 
 def _read_and_break() -> None:
