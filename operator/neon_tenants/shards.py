@@ -90,7 +90,6 @@ class Shards:
         ]
         self._given = [asyncio.Event() for _ in range(count)]
         self._end = asyncio.Event()
-        self._held: set[int] = set()
         self._agreed_at: float | None = None
         self._part = Part(whole=whole, elections=self._elections, clock=clock)
         self._work: Work | None = None
@@ -195,21 +194,19 @@ class Shards:
                 renewing.result()
 
     def _gain(self, number: int) -> None:
-        self._held.add(number)
         self._part.gain(number)
-        self._note_move()
+        self._note_move(self.scope.held | {number})
 
     def _lose(self, number: int) -> None:
-        if number in self._held:
-            self._held.remove(number)
+        if number in self.scope.held:
             self._part.lose(number)
-            self._note_move()
+            self._note_move(self.scope.held - {number})
 
-    def _note_move(self) -> None:
-        self.scope = Scope(self._count, frozenset(self._held))
+    def _note_move(self, held: frozenset[int]) -> None:
+        self.scope = Scope(self._count, held)
         if self.scope.is_split:
-            logger.info("The shards have moved.", extra={"held": sorted(self._held), "of": self._count})
-        if self._held:
+            logger.info("The shards have moved.", extra={"held": sorted(held), "of": self._count})
+        if held:
             self._has_some.set()
         else:
             self._has_some.clear()
@@ -217,7 +214,7 @@ class Shards:
         self._note_loss()
 
     def _note_loss(self) -> None:
-        if not self._held or self.scope.conducts is not self._began:
+        if not self.scope.held or self.scope.conducts is not self._began:
             self._lost.set()
 
     # --- all shards -----------------------------------------------------------------------------
@@ -243,7 +240,7 @@ class Shards:
         while True:
             self._news.clear()
             if self._part.look(conducts=self.scope.conducts):
-                for number in self._held:
+                for number in self.scope.held:
                     self._elections[number].hurry()
             pause = self._terms.pause(self._dice())
             await sleep_unless(self._news, min(pause, HOLD) if self._part.grows else pause)
@@ -281,7 +278,7 @@ class Shards:
         if self._count == 1:
             return dict.fromkeys((SPLIT, WANTED, *part.NOTES), "")
         notes = self._part.notes(number)
-        if number not in self._held:
+        if number not in self.scope.held:
             notes[WANTED] = ""  # it is being taken
         if number == 0:
             notes[SPLIT] = f"{self._split}/{self._identity}"

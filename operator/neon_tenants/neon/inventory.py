@@ -120,7 +120,7 @@ class Inventory:
     ) -> None:
         """`takes` tells in how many seconds so many requests leave, where some wait; 0 where none does.
 
-        Who looks can wait `wait_for` so many seconds, and does much else in that time.
+        Who looks has `wait_for` seconds for that and for all else.
         """
         self._takes = takes
         self._slow = min(SLOW_GATHER, wait_for / 10)
