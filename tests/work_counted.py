@@ -1,4 +1,4 @@
-"""Started before an operator: each event that its triggers take, and each pass, leaves a line in the log."""
+"""Started before an operator: each event that its triggers take, and each pass, leaves lines in the log."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from neon_tenants.reconcile import Reconciler
 
 EVENT = "An event was taken."
 PASS = "A pass began."
+ENDED = "A pass ended."
 _log = logging.getLogger("neon_tenants.counted")
 
 
@@ -25,7 +26,10 @@ def _event(original: Any) -> Any:
 def _pass(original: Any) -> Any:
     async def reconcile(self: Any, namespace: str, name: str) -> Any:
         _log.info(PASS)
-        return await original(self, namespace, name)
+        try:
+            return await original(self, namespace, name)
+        finally:
+            _log.info(ENDED)
 
     return reconcile
 

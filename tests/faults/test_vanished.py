@@ -19,6 +19,7 @@ from stories import HOUR
 from waiting import until
 from wire import Traffic
 from wired import wired
+from work_counted import ENDED, PASS
 
 SETTINGS = {"request_timeout": "2", "intent_lifetime": "8", "retry_max": "1"}
 POST = "POST projects"
@@ -171,10 +172,13 @@ async def test_deletes_that_race_with_the_finalizer_leave_nothing(unconnected: S
                     await asyncio.sleep(0)  # a turn of the loop: the head start that the DELETE gets
 
         traffic.before = at_the_declaration
-        await unconnected.start_operator(deletions_per_window="0", **SETTINGS)
+        await unconnected.start_operator(before="work_counted", deletions_per_window="0", **SETTINGS)
         await asyncio.gather(*(unconnected.create(name, deletionPolicy="Delete") for name in names))
 
         async def gone() -> bool:
+            told = [line["message"] for line in unconnected.log_lines()]
+            if told.count(PASS) != told.count(ENDED):
+                return False  # a POST may be still to come, for a resource that is gone
             left = await unconnected.cluster.list("TenantDatabase")
             return len(deletes) == len(names) and not left and not unconnected.projects()
 
