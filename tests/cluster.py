@@ -40,6 +40,7 @@ _LONGEST_LINE: Final = 2**22
 """Of a watch: an object, which the API server takes up to 1.5 MiB of."""
 _AGAIN: Final = 0.25
 """Seconds after which a condition is asked anew although its object did not change."""
+_CHANGES: Final = frozenset({"ADDED", "MODIFIED", "DELETED"})
 
 
 class RefusedError(Exception):
@@ -142,19 +143,13 @@ class Cluster:
             yield found
             following = {**selected, "watch": "1", "resourceVersion": listed["metadata"]["resourceVersion"]}
             async with self._http.get(self._path(kind), params=following, timeout=_WATCH_TIMES) as answer:
-                line = asyncio.ensure_future(answer.content.readline())
-                try:
-                    while True:
-                        done, _ = await asyncio.wait({line}, timeout=_AGAIN)
-                        if done:
-                            event = json.loads(line.result() or '{"type": "ERROR"}')
-                            if event["type"] == "ERROR":
-                                break
-                            found = None if event["type"] == "DELETED" else event["object"]
-                            line = asyncio.ensure_future(answer.content.readline())
-                        yield found
-                finally:
-                    line.cancel()
+                async for line in _lines(answer.content):
+                    if line is not None:
+                        event = json.loads(line)
+                        if event.get("type") not in _CHANGES:
+                            break  # an error, or a refusal: it is listed anew, which waits or says why
+                        found = None if event["type"] == "DELETED" else event["object"]
+                    yield found
 
     async def list(self, kind: str) -> list[Object]:
         """All objects of a kind."""
@@ -188,19 +183,19 @@ class Cluster:
 
     async def until_tenant(self, name: str, check: Callable[[Object], Any], what: str) -> Object:
         """Waits until the TenantDatabase is as `check` wants it."""
-
-        last: list[Object | None] = []
+        last: Object | None = None
 
         def look(found: Object | None) -> Object | None:
-            last[:] = [found]
+            nonlocal last
+            last = found
             return found if found is not None and check(found) else None
 
         try:
             met: Object = await self.until("TenantDatabase", name, look, what)
         except AssertionError as error:
-            found = (last or [None])[-1] or {}
-            found.get("metadata", {}).pop("managedFields", None)
-            raise AssertionError(f"{error}; it is\n{yaml.safe_dump(found)}") from None
+            seen = last or {}
+            seen.get("metadata", {}).pop("managedFields", None)
+            raise AssertionError(f"{error}; it is\n{yaml.safe_dump(seen)}") from None
         return met
 
     async def until_ready(self, name: str = "acme") -> Object:
@@ -232,6 +227,23 @@ class Cluster:
         found = await self.get("Secret", name)
         assert found is not None, f"no Secret {name}"
         return decoded(found)
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncGenerator[bytes | None, None]:
+    """Each line until the end; None where a while passes without one."""
+    line = asyncio.ensure_future(content.readline())
+    try:
+        while True:
+            done, _ = await asyncio.wait({line}, timeout=_AGAIN)
+            if not done:
+                yield None
+            elif text := line.result():
+                line = asyncio.ensure_future(content.readline())
+                yield text
+            else:
+                return
+    finally:
+        line.cancel()
 
 
 @lru_cache(maxsize=4)  # to read what is trusted takes longer than a request

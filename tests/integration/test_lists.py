@@ -10,8 +10,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import yaml
 
+import kubeconfig
 from neon_tenants.kube.client import KubeClient
 from waiting import PATIENCE
 
@@ -62,17 +62,9 @@ def pages() -> Iterator[Pages]:
 
 async def test_the_next_page_is_on_its_way_while_one_is_looked_at(pages: Pages, tmp_path: Path) -> None:
     """The look stands for one that never waits: nothing else runs in the event loop meanwhile."""
-    kubeconfig = tmp_path / "kubeconfig"
-    context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
-    cluster = {"name": "c", "cluster": {"server": f"http://127.0.0.1:{pages.server_port}"}}
-    user = {"name": "u", "user": {"token": "t"}}
-    kubeconfig.write_text(
-        yaml.safe_dump(
-            {"contexts": [context], "clusters": [cluster], "users": [user], "current-context": "c"}
-        )
-    )
+    config = kubeconfig.write(tmp_path / "kubeconfig", f"http://127.0.0.1:{pages.server_port}")
     seen = []
-    async with KubeClient.connect(kubeconfig=kubeconfig) as kube:
+    async with KubeClient.connect(kubeconfig=config) as kube:
         async for page, version in kube.pages("list what there is", "/api/v1/things"):
             seen.append((page[0]["number"], version))
             if len(seen) < PAGES:

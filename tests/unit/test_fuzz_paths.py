@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
-import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import kubeconfig
 from answering import Server, answering
 from neon_tenants.kube.client import KubeClient
 from neon_tenants.kube.secrets import Secrets
@@ -84,14 +84,7 @@ async def server() -> AsyncIterator[Server]:
 
 @pytest.fixture(scope="module")
 async def kube(server: Server, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[KubeClient]:
-    path = tmp_path_factory.mktemp("kube") / "kubeconfig"
-    context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
-    clusters, users = (
-        [{"name": "c", "cluster": {"server": server.url}}],
-        [{"name": "u", "user": {"token": "t"}}],
-    )
-    config = {"current-context": "c", "contexts": [context], "clusters": clusters, "users": users}
-    path.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", **config}))
+    path = kubeconfig.write(tmp_path_factory.mktemp("kube") / "kubeconfig", server.url)
     async with KubeClient.connect(kubeconfig=path) as client:
         yield client
 

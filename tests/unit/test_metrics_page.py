@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 import builders as a
+import kubeconfig
 from neon_tenants import assembly
 from neon_tenants.api.tenant_database import Meter, Usage
 from neon_tenants.core.again import Again
@@ -26,26 +26,15 @@ from neon_tenants.settings import Settings
 PAGE = Path(__file__).parents[2] / "docs/metrics.md"
 
 
-KUBECONFIG = {
-    "apiVersion": "v1",
-    "kind": "Config",
-    "current-context": "nowhere",
-    "clusters": [{"name": "nowhere", "cluster": {"server": "http://127.0.0.1:1"}}],
-    "users": [{"name": "nobody", "user": {"token": "none"}}],
-    "contexts": [{"name": "nowhere", "context": {"cluster": "nowhere", "user": "nobody"}}],
-}
-
-
 async def families(folder: Path) -> dict[str, tuple[str, str, list[Sample]]]:
     """Type, help and samples of all that an operator shows, by name. It is put together, and not run."""
-    kubeconfig = folder / "kubeconfig"
-    kubeconfig.write_text(yaml.safe_dump(KUBECONFIG))
+    config = kubeconfig.write(folder / "kubeconfig", "http://127.0.0.1:1")
     settings = Settings(
-        cluster_id="prod", api_key_file=folder / "key", kubeconfig=kubeconfig, tenant_metrics=True
+        cluster_id="prod", api_key_file=folder / "key", kubeconfig=config, tenant_metrics=True
     )
     metrics = Metrics()
     async with (
-        KubeClient.connect(kubeconfig=kubeconfig) as kube,
+        KubeClient.connect(kubeconfig=config) as kube,
         assembly.assemble(settings, kube=kube, metrics=metrics, scope=lambda: WHOLE) as operator,
     ):
         operator.roster.put_tier(a.tier())
