@@ -20,6 +20,7 @@ from neon_tenants.core.brake import BrakeLimits
 from neon_tenants.core.key import Key
 from neon_tenants.core.lane import Lane
 from neon_tenants.core.shard import Scope, shard_of
+from neon_tenants.core.staff import of_a_crowd
 from neon_tenants.core.timestamp import stamp
 from neon_tenants.fleet.brake import Brake
 from neon_tenants.fleet.confirmations import Confirmations
@@ -270,6 +271,7 @@ async def _ground(
         )
     )
     neon = NeonClient(http, org_id=settings.org_id)
+    lookers = of_a_crowd(settings.workers)
     return _Ground(
         settings=settings,
         holder=holder,
@@ -279,8 +281,8 @@ async def _ground(
         rates=rates,
         budget=budget,
         neon=neon,
-        alive=Inventory(neon, _clock, takes=budget.takes, wait_for=settings.intent_lifetime),
-        deleted=Inventory(neon, _clock, recoverable=True, takes=budget.takes),
+        alive=Inventory(neon, _clock, takes=budget.takes, wait_for=settings.intent_lifetime, lookers=lookers),
+        deleted=Inventory(neon, _clock, recoverable=True, takes=budget.takes, lookers=lookers),
         tenants=Tenants(kube),
         namespaces=Namespaces(kube, _clock),
         events=Events(kube, instance=holder, clock=_clock, token=lambda: secrets.token_hex(8)),

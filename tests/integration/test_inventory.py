@@ -19,7 +19,7 @@ from neon_tenants.neon.budget import Budget, Turn, taking_turns
 from neon_tenants.neon.client import NeonClient
 from neon_tenants.neon.errors import NeonError
 from neon_tenants.neon.http import Http
-from neon_tenants.neon.inventory import Inventory, _Round, _Rounds, patience
+from neon_tenants.neon.inventory import Inventory, _Round, _Rounds, crowd_of, patience
 from neon_tenants.neon.key import ApiKey
 from neon_tenants.neon.limits import Rates
 from waiting import until
@@ -150,7 +150,25 @@ async def test_a_list_waits_no_longer_than_who_waits_for_it_can(
     await crowd.task
 
 
-@pytest.mark.parametrize(("pages", "crowd"), [(1, 8), (2, 8), (3, 12), (20, 80), (32, 128), (33, 8)])
+CROWDS = {
+    "a short list": (1, 32, 16),
+    "still a quarter of a request each": (4, 32, 16),
+    "a longer one": (5, 32, 20),
+    "all who can look": (9, 32, 32),
+    "as long as they are many": (32, 32, 32),
+    "too long to be worth it": (33, 32, 16),
+    "many who look": (9, 128, 36),
+    "few who look": (1, 9, 6),
+    "one who looks": (1, 1, 1),
+}
+
+
+@pytest.mark.parametrize(("pages", "lookers", "crowd"), CROWDS.values(), ids=CROWDS.keys())
+def test_how_many_are_a_crowd(pages: int, lookers: int, crowd: int) -> None:
+    assert crowd_of(pages=pages, lookers=lookers) == crowd
+
+
+@pytest.mark.parametrize(("pages", "crowd"), [(1, 16), (6, 24)])
 async def test_the_longer_the_list_the_more_of_a_crowd_share_it(
     neon: Neon, inventory: Inventory, pages: int, crowd: int
 ) -> None:

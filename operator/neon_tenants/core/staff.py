@@ -20,6 +20,11 @@ _KEPT: Final = 8
 many of theirs are kept for namespaces that occupy none."""
 
 
+def of_a_crowd(workers: int) -> int:
+    """How many of the workers passes of crowds occupy at most."""
+    return workers - 2 * (workers // _KEPT)
+
+
 class Staff:
     """The workers, by the lanes of the passes that they are at.
 
@@ -42,7 +47,7 @@ class Staff:
         self._at = dict.fromkeys(Lane, 0)
         self._crowds = 0
         self._above = workers - workers // _KEPT
-        self._above_of_crowds = workers - 2 * (workers // _KEPT)
+        self._above_of_crowds = of_a_crowd(workers)
         self._below = [(first, max(1, workers * eighths // 8)) for first, eighths in _EIGHTHS]
 
     def may_start(self, lane: Lane, *, crowd: bool = False) -> bool:

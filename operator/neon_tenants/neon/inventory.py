@@ -25,19 +25,16 @@ from neon_tenants.sleep import sleep_unless
 
 GATHER: Final = 0.25
 """Seconds between two lists while several wait. Who waits alone never waits for this."""
-CROWD: Final = 8
+CROWD: Final = 16
 FOR_EACH_PAGE: Final = 4
-LONG: Final = 32
 MAX_GATHER: Final = 1.0
 SLOW_GATHER: Final = 8.0
-"""Once a list has served several, the next begins when a crowd waits, or those of two namespaces, or after so
-many seconds. So it is a matter of counts, and not of how fast the machine is, that a list serves many.
+"""Once a list has served several, the next begins when a crowd waits (`crowd_of`), or those of two
+namespaces, or after so many seconds. So it is a matter of counts, and not of how fast the machine is, that a
+list serves many.
 
 Where requests wait for the budget, a crowd comes one by one, as slowly as its other requests leave. It is
-waited for as long as that then, up to `SLOW_GATHER`, if those of one namespace go on coming.
-
-A crowd is four for each page, so that a look costs a quarter of a request, and eight at least. It is eight as
-well for a list of more than 32 pages: the default has no more workers than that, so it is never worth it."""
+waited for as long as that then, up to `SLOW_GATHER`, if those of one namespace go on coming."""
 OTHERS: Final = 2
 """Requests of a create, or of a delete, beside its part of a list."""
 MAX_PAGES: Final = 2500
@@ -117,11 +114,14 @@ class Inventory:
         recoverable: bool = False,
         takes: Callable[[int], float] = lambda _: 0.0,
         wait_for: float = math.inf,
+        lookers: int = 24,
     ) -> None:
         """`takes` tells in how many seconds so many requests leave, where some wait; 0 where none does.
 
-        Who looks has `wait_for` seconds for that and for all else.
+        Who looks has `wait_for` seconds for that and for all else. Of a crowd up to `lookers` look at the
+        same time.
         """
+        self._lookers = lookers
         self._takes = takes
         self._slow = min(SLOW_GATHER, wait_for / 10)
         self._neon = neon
@@ -179,7 +179,7 @@ class Inventory:
             task.add_done_callback(_seen)
             rounds.next = _Round(task)
         joined = rounds.next
-        crowd = CROWD if self._pages > LONG else max(CROWD, FOR_EACH_PAGE * self._pages)
+        crowd = crowd_of(pages=self._pages, lookers=self._lookers)
         joined.join(current_turn().namespace, place, crowd=crowd)
         try:
             # One waiter's cancellation is not the others'.
@@ -270,6 +270,19 @@ class Inventory:
                 return
             cursor = page.cursor
         raise unreachable("Neon's list of projects does not end. It is read again.", Done.NO)
+
+
+def crowd_of(*, pages: int, lookers: int) -> int:
+    """How many are a crowd, for a list of so many pages, of `lookers` that can look at the same time.
+
+    | pages | a crowd |
+    |---|---|
+    | one of them costs each at most a quarter of a request | `CROWD`, or two thirds of all |
+    | more | `FOR_EACH_PAGE` for each, or all |
+    | more than lookers: a search each is less, none waits for long | `CROWD`, or two thirds of all |
+    """
+    least = min(CROWD, math.ceil(2 * lookers / 3))
+    return least if pages > lookers else max(least, min(FOR_EACH_PAGE * pages, lookers))
 
 
 def patience(*, waiting: int, served: int, busy: float) -> float:
