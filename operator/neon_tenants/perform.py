@@ -100,7 +100,7 @@ class Performer:
             if recorded is not None and lookup.find(recorded) is None:
                 # Perhaps made since that list; the next one serves all who are younger than it.
                 lookup = await self._listed(observed, fresh=False, newer_than=self._clock())
-        if recorded is not None and lookup.find(recorded) is None:
+        if recorded is not None and lookup.find(recorded) is None and not _proves_gone(observed, recorded):
             # Renamed by hand, or gone: only the id tells.
             project = await self._neon.get_project(recorded)
             lookup = lookup.with_project(project) if project else lookup
@@ -311,7 +311,9 @@ class Performer:
         return self._seen(observed, secret=core_secret.state_of(found, uid=tenant.uid, name=tenant.name))
 
     def _let_go(self, observed: Observed, project_id: str) -> Observed:
-        return self._seen(observed, lookup=None, let_go=observed.let_go | {project_id})
+        project = _looked_up(observed).find(project_id)
+        assert project is not None
+        return self._seen(observed, lookup=None, let_go={**observed.let_go, project_id: project.name})
 
     def _remember(self, observed: Observed, knowledge: Knowledge, **changes: Any) -> Observed:
         return self._seen(observed, knowledge=self._keep(observed, knowledge), **changes)
@@ -355,6 +357,15 @@ class Performer:
 def _recorded_id(observed: Observed) -> str | None:
     in_secret = observed.secret.project_id if isinstance(observed.secret, Ours) else None
     return observed.tenant.status.project_id or observed.knowledge.created_id or in_secret
+
+
+def _proves_gone(observed: Observed, recorded: str) -> bool:
+    """Whether a list of the tenant's place that does not show this project proves that it is gone.
+
+    Neon has confirmed that it was let go, and it bore a name that such a list shows (protocol, rule 10).
+    """
+    name = observed.let_go.get(recorded)
+    return name is not None and observed.marker.in_place(name)
 
 
 def _looked_up(observed: Observed) -> Lookup:

@@ -85,12 +85,17 @@ async def test_a_tier_change_takes_one_write_and_a_delete_two(unconnected: Scene
     changed = kinds(unconnected.writes())
     # The event tells a person; a tier that changes under all its tenants posts none.
     assert changed - before == {("patch", "tenantdatabases", "status"): 1, ("create", "events", ""): 1}
+    asked = Counter(unconnected.neon.requests.counters)
     await unconnected.cluster.delete("TenantDatabase", "acme")
     await unconnected.cluster.until_gone("TenantDatabase", "acme")
     assert kinds(unconnected.writes()) - changed == {
         ("update", "secrets", ""): 1,
         ("patch", "tenantdatabases", ""): 1,
         ("create", "events", ""): 1,
+    }
+    assert Counter(unconnected.neon.requests.counters) - asked == {
+        ("GET", "/projects", 200): 2,
+        ("DELETE", "/projects/{project_id}", 200): 1,
     }
 
 

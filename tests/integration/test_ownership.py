@@ -200,6 +200,19 @@ async def test_a_renamed_project_gets_its_name_back(running: Scene) -> None:
     await until(named, "the name is back")
 
 
+@pytest.mark.proves("F18", "I1")
+async def test_a_renamed_project_goes_with_its_resource_once_its_id_is_not_found(running: Scene) -> None:
+    await running.create()
+    await running.cluster.until_ready()
+    await running.console("PATCH", f"/projects/{running.project()['id']}", project={"name": "my favourite"})
+    await running.until_idle()
+    await running.cluster.delete("TenantDatabase", "acme")
+    await running.cluster.until_gone("TenantDatabase", "acme")
+    assert running.projects() == []
+    # No list of our names would show it.
+    assert running.neon.requests.counters["GET", "/projects/{project_id}", 404] == 1
+
+
 @pytest.mark.proves("F18", "I2")
 async def test_a_project_of_our_name_without_our_birth_certificate_is_reported_not_deleted(
     running: Scene,

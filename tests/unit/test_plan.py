@@ -196,7 +196,7 @@ STEPS: dict[str, tuple[Observed, Step]] = {
         a.bound(
             lookup=a.lookup(a.project(), a.project("younger-2")),
             certificates={"younger-2": a.certificate()},
-            let_go=frozenset({"younger-2"}),
+            let_go={"younger-2": a.MARKER.project_name},
             endpoints=None,
         ),
         ReadEndpoints("cool-project-1"),

@@ -101,7 +101,7 @@ STEPS: dict[str, tuple[Observed, Step]] = {
         RenameProject("cool-project-1", a.MARKER.released_name),
     ),
     "9 a list that still shows what was deleted is looked at again later": (
-        deleted(lookup=a.lookup(a.project()), let_go=frozenset({"cool-project-1"})),
+        deleted(lookup=a.lookup(a.project()), let_go={"cool-project-1": a.MARKER.project_name}),
         Wait(
             Reason.DELETING, "The project is let go, and Neon's list still shows it. It is looked at again."
         ),

@@ -176,8 +176,9 @@ class Observed:
     """What the status is to tell of the tenant's shard; None where the fleet is not split."""
     secret_refused: bool = False
     """Whether this pass was forbidden to create the Secret, as in a namespace that is being deleted."""
-    let_go: frozenset[str] = frozenset()
-    """Projects that this pass has deleted or released. A list that lags behind may still show them."""
+    let_go: Mapping[str, str] = field(default_factory=dict)
+    """Projects that this pass has deleted or released, by id, with the names that they bore. A list that lags
+    behind may still show them."""
 
     @property
     def not_taken(self) -> frozenset[str]:
