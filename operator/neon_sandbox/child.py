@@ -113,10 +113,13 @@ class Child:
         """Waits for its end; returns the exit status."""
         return await self._process.wait()
 
-    async def stop(self, *, sign: signal.Signals = signal.SIGTERM, grace: float = 10.0) -> None:
-        """Asks it to end with `sign`, ends it after `grace` seconds, and waits until it is gone."""
+    async def stop(self, *, sign: signal.Signals = signal.SIGTERM, grace: float = 10.0) -> bool:
+        """Asks it to end with `sign`, ends it after `grace` seconds, and waits until it is gone.
+
+        Returns whether it has ended by itself.
+        """
         if not self.running:
-            return
+            return True
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(sign)
         try:
@@ -126,6 +129,8 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
             await self._process.wait()
+            return False
+        return True
 
 
 def installed(name: str) -> str:

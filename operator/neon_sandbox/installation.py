@@ -20,6 +20,14 @@ NAMESPACE: Final = "neon-tenant-operator"
 SERVICE_ACCOUNT: Final = "neon-tenant-operator"
 
 
+_GRACE: Final = 30.0
+"""Seconds that the operator has to end: Kubernetes gives a pod as many."""
+
+
+class StuckError(Exception):
+    """The operator was asked to end and did not. It was killed."""
+
+
 class KubectlError(Exception):
     """A kubectl command failed; the message holds what it said."""
 
@@ -110,6 +118,9 @@ async def operator(
     """Runs `neon-tenant-operator run` until the block ends; its log is `<folder>/<name>.log`.
 
     `settings` are its NEON_TENANTS_ variables without that prefix.
+
+    Raises:
+        StuckError: it was asked to end, and did not.
     """
     found = installed("neon-tenant-operator")
     variables = {f"NEON_TENANTS_{key.upper()}": value for key, value in settings.items()}
@@ -124,4 +135,5 @@ async def operator(
     try:
         yield child
     finally:
-        await child.stop(grace=30.0)
+        if not await child.stop(grace=_GRACE):
+            raise StuckError(f"The operator did not end within {_GRACE:g} seconds, see {child.log}.")

@@ -7,14 +7,14 @@ import gc
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 import kopf
 
-from neon_tenants import handlers, shortcut
+from neon_tenants import handlers, kopf_tasks, shortcut
 from neon_tenants.api import names
 from neon_tenants.assembly import Operator
 from neon_tenants.core.key import Key
@@ -120,7 +120,7 @@ async def _watch(
                     stop_flag=ended,
                     ready_flag=started,
                 )
-                await kopf.run_tasks(tasks, ignored=_ALL)
+                await kopf_tasks.run(tasks)
         # Kopf ends with whatever error its watch met: an expired list, a CRD that went away.
         except Exception as error:  # noqa: BLE001
             logger.error("The watch ended and is started again.", extra={"error": type(error).__name__})  # noqa: TRY400
@@ -137,26 +137,6 @@ async def _watch(
             if operator.pulse.deaf.is_set():
                 # What is known of the history that is gone is no measure of what is read now.
                 operator.queue.renew()
-
-
-class _AllTasks(Collection[asyncio.Task[Any]]):
-    """What Kopf is to let be when it ends: every task that is not its own.
-
-    It takes whatever began after it for its own and cancels it, in the middle of a write, too; and by
-    itself it knows only tasks that began before. Its own it ends by name, before it asks for these.
-    """
-
-    def __contains__(self, task: object) -> bool:
-        return True
-
-    def __iter__(self) -> Iterator[asyncio.Task[Any]]:
-        return iter(asyncio.all_tasks())
-
-    def __len__(self) -> int:
-        return len(asyncio.all_tasks())
-
-
-_ALL: Final = _AllTasks()
 
 
 async def _handed_on(cause: asyncio.Event, ended: asyncio.Event) -> None:

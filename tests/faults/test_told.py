@@ -16,6 +16,7 @@ from end_state import end_state, neon_writes
 from neon_sandbox.controlplane import ControlPlane
 from neon_sandbox.emulator.scripts import Script
 from scene import Scene, example_tier, playing
+from soak.holding import Holding
 from waiting import until
 from watch_wire import (
     Deed,
@@ -143,6 +144,32 @@ async def test_a_watch_that_breaks_leads_to_the_same_end(
     assert found == reference
     assert wire.spoiled() == len(deeds)
     await stays(unconnected, wire, found["end"])
+
+
+@pytest.mark.proves("F33")
+async def test_a_watch_that_breaks_again_and_again_leaves_nothing_behind(unconnected: Scene) -> None:
+    """Nor does it keep the process from its end: the scene would tell."""
+    scene = unconnected
+    async with watched(scene) as wire:
+        await scene.start_operator(before="soak.counted")
+        await scene.create()
+        await scene.cluster.until_ready()
+        before = await Holding.of(scene)
+        for number in range(1, 5):
+            wire.events = tenants_only(Deed.FAIL)
+            await scene.annotate(reconcile_requested_at=str(number))
+
+            async def watches_again(times: int = number + 1) -> bool:
+                told = [line["message"] for line in scene.log_lines()]
+                return told.count("The operator is watching.") == times
+
+            await until(watches_again, "it watches again")
+            wire.events = as_it_is
+
+        async def as_before() -> bool:
+            return (await Holding.of(scene)).tasks <= before.tasks
+
+        await until(as_before, "it has no more tasks than before")
 
 
 @pytest.mark.proves("F32", "I11")

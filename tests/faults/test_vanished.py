@@ -17,6 +17,7 @@ from neon_sandbox.emulator.scripts import Script
 from scene import Scene
 from stories import HOUR
 from waiting import until
+from watch_wire import Deed, watched
 from wire import Traffic
 from wired import wired
 from work_counted import ENDED, PASS
@@ -123,6 +124,36 @@ async def test_whoever_paused_has_it_left_for_the_orphan_report(unconnected: Sce
 
         await until(landed, "the project is made")
     await judged(unconnected, [])
+
+
+@pytest.mark.proves("F33", "F36", "I1")
+async def test_what_a_new_list_does_not_show_any_more_is_no_reason_to_forget_its_project(
+    unconnected: Scene,
+) -> None:
+    scene = unconnected
+    scene.neon.answers.add(Script(method="POST", route="/projects", delay_before=HOUR))
+    async with watched(scene) as wire:
+        await scene.start_operator(request_timeout="60", intent_lifetime="300")
+        await scene.create(deletionPolicy="Delete")
+
+        async def under_way() -> bool:
+            return not scene.neon.answers.pending
+
+        await until(under_way, "the POST is under way")
+        # The watch breaks before it tells of what comes now.
+        wire.events = lambda event: Deed.FAIL if event.resource == "tenantdatabases" else Deed.PASS
+        await scene.cluster.patch("TenantDatabase", "acme", {"metadata": {"finalizers": []}})
+        await scene.cluster.delete("TenantDatabase", "acme")
+
+        async def watches_again() -> bool:
+            told = [line["message"] for line in scene.log_lines()]
+            return told.count("The operator is watching.") == 2
+
+        await until(watches_again, "the operator has listed all anew")
+        scene.neon.clock.advance(HOUR)
+        await until_deleted(scene, 1)
+    assert scene.projects() == []
+    await judged(scene, [])
 
 
 @pytest.mark.proves("F36", "F42", "I3")
