@@ -121,7 +121,7 @@ async def test_a_resource_is_rebound_while_its_own_project_is_being_made(unconne
     old = await rebuilt(unconnected)
     held = await unconnected.cluster.tenant()
     token = condition(held, "Ready")["message"].partition("start-empty=")[2].rstrip(".")
-    unconnected.neon.knobs.operation_seconds = 30
+    unconnected.neon.knobs.operation_seconds = 3600
     await unconnected.annotate(start_empty=token)
     making = await unconnected.cluster.until_tenant(
         "acme", lambda found: "projectId" in found["status"], "its own project is recorded"
@@ -129,6 +129,7 @@ async def test_a_resource_is_rebound_while_its_own_project_is_being_made(unconne
     own = making["status"]["projectId"]
     assert condition(making, "Ready")["reason"] == "Provisioning"
     unconnected.neon.knobs.operation_seconds = 0
+    unconnected.neon.clock.advance(3600)
     done = await unconnected.operate("rebind", "Rebind", f"{unconnected.namespace}/acme={old}")
     assert done["status"]["phase"] == "Succeeded", done
     tenant = await unconnected.cluster.until_ready()
