@@ -123,11 +123,11 @@ class Operator:
 
         await self.queue.ended(was_ours)
 
-    async def reconcile(self, key: Key, lane: Lane) -> Again:
+    async def reconcile(self, key: Key, lane: Lane, *, crowd: bool) -> Again:
         """One pass for a key of the queue."""
         began, again = time.monotonic(), None
         try:
-            with taking_turns(Turn(lane, key.namespace)):
+            with taking_turns(Turn(lane, key.namespace, crowd=crowd)):
                 again = await self.reconciler.reconcile(key.namespace, key.name)
         finally:
             self.metrics.passed(again, time.monotonic() - began)

@@ -15,7 +15,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from neon_tenants.core.again import Again
 from neon_tenants.core.key import Key
@@ -35,8 +35,12 @@ _ALONE: Final = "alone"
 _CROWD: Final = "crowd"
 """The gates of a lane: for a key whose namespace had nothing else ready or at work, and for the others."""
 
-Reconcile = Callable[[Key, Lane], Awaitable[Again]]
-"""One pass for a key, in the lane that it was taken from."""
+
+class Reconcile(Protocol):
+    """One pass for a key, in the lane that it was taken from."""
+
+    def __call__(self, key: Key, lane: Lane, *, crowd: bool) -> Awaitable[Again]:
+        """`crowd` tells whether its namespace had others ready or at work."""
 
 
 @dataclass(slots=True)
@@ -204,7 +208,7 @@ class Queue:
             self._wake()
             again = Again(backoff=True)
             try:
-                again = await reconcile(key, lane)
+                again = await reconcile(key, lane, crowd=crowd)
             # One of the two boundaries: whatever a pass raises, this tenant backs off and the others go on.
             except Exception as error:  # noqa: BLE001
                 _log(key, error)

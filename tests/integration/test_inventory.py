@@ -19,7 +19,7 @@ from neon_tenants.neon.budget import Budget, Turn, taking_turns
 from neon_tenants.neon.client import NeonClient
 from neon_tenants.neon.errors import NeonError
 from neon_tenants.neon.http import Http
-from neon_tenants.neon.inventory import Inventory, _Round, _Rounds, crowd_of, patience
+from neon_tenants.neon.inventory import GATHER, Inventory, _Round, _Rounds, crowd_of, patience
 from neon_tenants.neon.key import ApiKey
 from neon_tenants.neon.limits import Rates
 from waiting import until
@@ -80,8 +80,8 @@ async def serving(neon: Neon) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-def look(inventory: Inventory, lane: Lane, *, whole: bool = False) -> asyncio.Task[Any]:
-    with taking_turns(Turn(lane, "tenants")):
+def look(inventory: Inventory, lane: Lane, *, whole: bool = False, crowd: bool = True) -> asyncio.Task[Any]:
+    with taking_turns(Turn(lane, "tenants", crowd=crowd)):
         return asyncio.create_task(inventory.in_place(MARKER, newer_than=time.monotonic(), whole=whole))
 
 
@@ -142,11 +142,11 @@ async def test_a_list_waits_no_longer_than_who_waits_for_it_can(
 ) -> None:
     inventory = Inventory(inventory._neon, time.monotonic, takes=lambda _: takes, wait_for=wait_for)
     crowd = _Round(asyncio.ensure_future(asyncio.sleep(0, None)))
-    crowd.join("a", None, crowd=8)
+    crowd.join(None, alone=False, crowd=8)
     rounds = _Rounds(Lane.CREATE)
-    assert inventory._patience(rounds, crowd) == 0.0  # the last list served no such namespace
-    rounds.namespaces = {"a", "b"}
     assert inventory._patience(rounds, crowd) == seconds
+    crowd.join(None, alone=True, crowd=8)
+    assert inventory._patience(rounds, crowd) == GATHER
     await crowd.task
 
 
@@ -185,12 +185,31 @@ async def test_the_longer_the_list_the_more_of_a_crowd_share_it(
 
     await until(waits(crowd - 1), "all but one wait for the next list")
     assert inventory._urgent.next is not None
-    assert not inventory._urgent.next.crowded.is_set()
+    assert not inventory._urgent.next.due.is_set()
     looks.append(look(inventory, Lane.CREATE))
     await until(waits(crowd), "all wait for it")
-    assert inventory._urgent.next.crowded.is_set()
+    assert inventory._urgent.next.due.is_set()
     neon.first.set()
     assert await asyncio.gather(under_way, *looks) == [()] * (crowd + 1)
+
+
+async def test_who_is_of_no_crowd_waits_for_none(neon: Neon, inventory: Inventory) -> None:
+    under_way = look(inventory, Lane.CREATE)
+    await asked(neon, 1)
+    crowd = [look(inventory, Lane.CREATE) for _ in range(3)]
+
+    async def waits() -> bool:
+        return inventory._urgent.next is not None and inventory._urgent.next.waiting == 3
+
+    await until(waits, "all three wait for the next list")
+    assert inventory._urgent.next is not None
+    due = inventory._urgent.next.due
+    assert not due.is_set()
+    alone = look(inventory, Lane.CREATE, crowd=False)
+    await asyncio.wait_for(due.wait(), 20)
+    neon.first.set()
+    await asyncio.gather(under_way, *crowd, alone)
+    assert neon.asked == [None, None]
 
 
 async def test_what_makes_a_list_longer_does_not_join_that_of_a_create(

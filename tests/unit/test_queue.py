@@ -31,15 +31,17 @@ class Passes:
     def __init__(self) -> None:
         self.order: list[Key] = []
         self.lanes: list[Lane] = []
+        self.crowds: list[bool] = []
         self.answers: dict[Key, list[Again | Exception]] = {}
         self.gate = asyncio.Event()
         self.gate.set()
         self.changed = asyncio.Condition()
 
-    async def __call__(self, key: Key, lane: Lane) -> Again:
+    async def __call__(self, key: Key, lane: Lane, *, crowd: bool) -> Again:
         async with self.changed:
             self.order.append(key)
             self.lanes.append(lane)
+            self.crowds.append(crowd)
             self.changed.notify_all()
         await self.gate.wait()
         answers = self.answers.get(key)
@@ -106,6 +108,19 @@ async def test_a_retried_key_keeps_its_lane_and_may_rise_but_not_sink() -> None:
         q.add(key("x"), Lane.SWEEP)
         await passes.until(6)
     assert passes.lanes == [Lane.ROLLOUT] * 3 + [Lane.CREATE] * 3
+
+
+async def test_a_pass_is_told_whether_others_of_its_namespace_are_ready_or_at_work() -> None:
+    q, passes = queue(), Passes()
+    for one in (Key("many", "a"), Key("many", "b"), Key("one", "a")):
+        q.add(one, Lane.CREATE)
+    async with working(q, passes):
+        await passes.until(3)
+    assert dict(zip(passes.order, passes.crowds, strict=True)) == {
+        Key("many", "a"): False,
+        Key("many", "b"): True,
+        Key("one", "a"): False,
+    }
 
 
 async def test_what_is_asked_for_while_a_pass_runs_has_its_own_lane() -> None:
@@ -370,8 +385,8 @@ async def test_running_passes_get_their_time_at_the_end() -> None:
     passes.gate.clear()
     finished: list[Key] = []
 
-    async def slow(key: Key, lane: Lane) -> Again:
-        again = await passes(key, lane)
+    async def slow(key: Key, lane: Lane, *, crowd: bool) -> Again:
+        again = await passes(key, lane, crowd=crowd)
         finished.append(key)
         return again
 

@@ -25,6 +25,8 @@ class Turn:
     lane: Lane
     namespace: str = ""
     """Empty for what is done for the whole fleet."""
+    crowd: bool = False
+    """Whether others of the namespace are ready or at work: what serves them all may wait for them."""
 
 
 _UNACCOUNTED: Final = Turn(Lane.SWEEP)

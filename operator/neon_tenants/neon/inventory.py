@@ -29,12 +29,12 @@ CROWD: Final = 16
 FOR_EACH_PAGE: Final = 4
 MAX_GATHER: Final = 1.0
 SLOW_GATHER: Final = 8.0
-"""Once a list has served several, the next begins when a crowd waits (`crowd_of`), or those of two
-namespaces, or after so many seconds. So it is a matter of counts, and not of how fast the machine is, that a
-list serves many.
+"""Once a list has served several, the next begins when a crowd waits (`crowd_of`), or one that is of none,
+or after so many seconds. So it is a matter of counts, and not of how fast the machine is, that a list serves
+many.
 
 Where requests wait for the budget, a crowd comes one by one, as slowly as its other requests leave. It is
-waited for as long as that then, up to `SLOW_GATHER`, if those of one namespace go on coming."""
+waited for as long as that then, up to `SLOW_GATHER`."""
 OTHERS: Final = 2
 """Requests of a create, or of a delete, beside its part of a list."""
 MAX_PAGES: Final = 2500
@@ -63,20 +63,18 @@ class _Round:
         self.whole = False
         self.places: set[str] = set()
         """Where those look who do not ask for the whole list."""
-        self.namespaces: set[str] = set()
-        self.crowded = asyncio.Event()
-        """Whether it is time to begin: many wait, or one beside a crowd that is not its own."""
+        self.due = asyncio.Event()
+        """Whether it is time to begin: many wait, or one that is of no crowd."""
 
-    def join(self, namespace: str, place: str | None, *, crowd: int) -> None:
+    def join(self, place: str | None, *, alone: bool, crowd: int) -> None:
         """One more waits, for the projects of a place, or with None for all. So many are a crowd."""
         self.waiting += 1
         if place is None:
             self.whole = True
         else:
             self.places.add(place)
-        self.namespaces.add(namespace)
-        if self.waiting >= crowd or len(self.namespaces) > 1:
-            self.crowded.set()
+        if alone or self.waiting >= crowd:
+            self.due.set()
 
     def wants(self, name: str) -> bool:
         """Whether anybody waits for the project of this name."""
@@ -99,8 +97,6 @@ class _Rounds:
         """When the last one began."""
         self.served = 0
         """How many it served."""
-        self.namespaces: set[str] = set()
-        """And of which namespaces."""
 
 
 class Inventory:
@@ -180,7 +176,7 @@ class Inventory:
             rounds.next = _Round(task)
         joined = rounds.next
         crowd = crowd_of(pages=self._pages, lookers=self._lookers)
-        joined.join(current_turn().namespace, place, crowd=crowd)
+        joined.join(place, alone=not current_turn().crowd, crowd=crowd)
         try:
             # One waiter's cancellation is not the others'.
             return await asyncio.shield(joined.task)
@@ -207,7 +203,6 @@ class Inventory:
                 # From here on it would not show what was made before somebody asked.
                 if rounds.next is current:
                     rounds.next, rounds.began, rounds.served = None, self._clock(), current.waiting
-                    rounds.namespaces = current.namespaces
 
             try:
                 if self._pages > current.worth_pages:
@@ -228,14 +223,13 @@ class Inventory:
             return
         await asyncio.sleep(max(rounds.began + GATHER - self._clock(), 0.0))
         while (left := rounds.began + self._patience(rounds, crowd) - self._clock()) > 0:
-            if crowd.crowded.is_set():
+            if crowd.due.is_set():
                 return
             # What waits for the budget may be gone before a crowd has come.
-            await sleep_unless(crowd.crowded, min(left, GATHER))
+            await sleep_unless(crowd.due, min(left, GATHER))
 
     def _patience(self, rounds: _Rounds, crowd: _Round) -> float:
-        same = crowd.namespaces <= rounds.namespaces
-        busy = min(self._takes(OTHERS * CROWD), self._slow) if same else 0.0
+        busy = 0.0 if crowd.due.is_set() else min(self._takes(OTHERS * CROWD), self._slow)
         return patience(waiting=crowd.waiting, served=rounds.served, busy=busy)
 
     async def _list(self, current: _Round, leaving: Callable[[], None]) -> list[ProjectPage] | None:
@@ -288,8 +282,8 @@ def crowd_of(*, pages: int, lookers: int) -> int:
 def patience(*, waiting: int, served: int, busy: float) -> float:
     """How many seconds after the last list the next one begins, if no crowd has come until then.
 
-    `busy` is how long a crowd's other requests take to leave; 0 where none waits for the budget, or where
-    those who wait are of other namespaces than those that the last list served.
+    `busy` is how long a crowd's other requests take to leave; 0 where none waits for the budget, or where one
+    that is of no crowd waits for the list.
 
     | who waits | the last list served | busy | seconds |
     |---|---|---|---|
