@@ -26,7 +26,7 @@ class Holding:
     threads: int
     tasks: int
     objects: int
-    """That Python's garbage collector knows, after a collection."""
+    """That Python's garbage collector knows, after a collection; not those that a start has frozen."""
     passes: int
     """Over tenants, so far: to be told, not compared."""
     types: dict[str, int] = field(repr=False)
@@ -71,7 +71,7 @@ BOUNDS: Final = {
     "sockets": 8,
     "threads": 2,
     "tasks": 4,
-    "objects": 5000,
+    "objects": 2000,
 }
 """How much more the last third may hold than the second: idle connections and caches come and go."""
 
