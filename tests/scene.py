@@ -141,6 +141,15 @@ class Scene:
 
         await until(logged, f"the operator logs {text!r}")
 
+    async def until_watching(self, times: int) -> None:
+        """Waits until the last operator has begun to watch so many times."""
+
+        async def watching() -> bool:
+            told = [line["message"] for line in self.log_lines()]
+            return told.count("The operator is watching.") == times
+
+        await until(watching, f"the operator watches for the {times}. time")
+
     async def address(self) -> str:
         """Where the last operator serves."""
         return await served(self.operators[-1])
@@ -237,6 +246,14 @@ class Scene:
             return not any(project["running_operations"] for project in self.projects())
 
         await until(idle, "Neon is idle")
+
+    async def until_scripts_met(self) -> None:
+        """Waits until every scripted answer has met its request, which may be under way."""
+
+        async def met() -> bool:
+            return not self.neon.answers.pending
+
+        await until(met, "the scripted requests have come")
 
     def age_projects(self) -> None:
         """Makes all projects two hours older: a younger one is not called left behind."""

@@ -75,14 +75,6 @@ class Telling:
 
         return answered
 
-    async def until_scripts_met(self) -> None:
-        """Waits until every scripted answer has met its request, which may be under way."""
-
-        async def met() -> bool:
-            return not self.scene.neon.answers.pending
-
-        await until(met, "the scripted requests have come")
-
     async def kill(self) -> None:
         operator = self.scene.operators[-1]
         operator.send(signal.SIGKILL)
@@ -93,7 +85,7 @@ class Telling:
         self.scene.neon.answers.add(Script(method="POST", route="/projects", delay_before=HOUR))
         await self.operator(**settings)
         await self.scene.create()
-        await self.until_scripts_met()
+        await self.scene.until_scripts_met()
 
     async def land(self) -> None:
         """It takes effect now."""
@@ -160,7 +152,7 @@ async def two_operators_see_it_at_once(telling: Telling) -> None:
     await asyncio.gather(telling.operator(**PATIENT), telling.operator(**PATIENT))
     scene.neon.answers.add(Script(method="GET", route="/projects", delay_after=HOUR, times=2))
     await scene.create()
-    await telling.until_scripts_met()
+    await telling.scene.until_scripts_met()
     scene.neon.clock.advance(HOUR)
     await telling.until_any("it is ready", telling.ready)
 

@@ -71,6 +71,11 @@ def as_it_is(_event: Event) -> Deed:
     return Deed.PASS
 
 
+def tenants_only(deed: Deed) -> EventScript:
+    """The same for all events about tenants."""
+    return lambda event: deed if event.resource == "tenantdatabases" else Deed.PASS
+
+
 def up_to_date(_read: Read) -> int:
     """Answers every read with what is."""
     return 0

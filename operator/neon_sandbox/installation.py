@@ -18,8 +18,6 @@ from neon_tenants.shards import lease_of
 
 NAMESPACE: Final = "neon-tenant-operator"
 SERVICE_ACCOUNT: Final = "neon-tenant-operator"
-
-
 _GRACE: Final = 30.0
 """Seconds that the operator has to end: Kubernetes gives a pod as many."""
 

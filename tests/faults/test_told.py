@@ -27,6 +27,7 @@ from watch_wire import (
     ReadScript,
     WatchWire,
     as_it_is,
+    tenants_only,
     up_to_date,
     watched,
 )
@@ -96,11 +97,6 @@ def every(deed: Deed) -> EventScript:
     return lambda _event: deed
 
 
-def tenants_only(deed: Deed) -> EventScript:
-    """The same for all events about tenants."""
-    return lambda event: deed if event.resource == "tenantdatabases" else Deed.PASS
-
-
 def in_turn(*deeds: Deed) -> EventScript:
     """One after the other, for the first events."""
     return lambda event: deeds[event.number % len(deeds)] if event.number <= FIRST else Deed.PASS
@@ -158,12 +154,7 @@ async def test_a_watch_that_breaks_again_and_again_leaves_nothing_behind(unconne
         for number in range(1, 5):
             wire.events = tenants_only(Deed.FAIL)
             await scene.annotate(reconcile_requested_at=str(number))
-
-            async def watches_again(times: int = number + 1) -> bool:
-                told = [line["message"] for line in scene.log_lines()]
-                return told.count("The operator is watching.") == times
-
-            await until(watches_again, "it watches again")
+            await scene.until_watching(number + 1)
             wire.events = as_it_is
 
         async def as_before() -> bool:

@@ -17,7 +17,7 @@ from neon_sandbox.emulator.scripts import Script
 from scene import Scene
 from stories import HOUR
 from waiting import until
-from watch_wire import Deed, watched
+from watch_wire import Deed, tenants_only, watched
 from wire import Traffic
 from wired import wired
 from work_counted import ENDED, PASS
@@ -135,21 +135,12 @@ async def test_what_a_new_list_does_not_show_any_more_is_no_reason_to_forget_its
     async with watched(scene) as wire:
         await scene.start_operator(request_timeout="60", intent_lifetime="300")
         await scene.create(deletionPolicy="Delete")
-
-        async def under_way() -> bool:
-            return not scene.neon.answers.pending
-
-        await until(under_way, "the POST is under way")
+        await scene.until_scripts_met()
         # The watch breaks before it tells of what comes now.
-        wire.events = lambda event: Deed.FAIL if event.resource == "tenantdatabases" else Deed.PASS
+        wire.events = tenants_only(Deed.FAIL)
         await scene.cluster.patch("TenantDatabase", "acme", {"metadata": {"finalizers": []}})
         await scene.cluster.delete("TenantDatabase", "acme")
-
-        async def watches_again() -> bool:
-            told = [line["message"] for line in scene.log_lines()]
-            return told.count("The operator is watching.") == 2
-
-        await until(watches_again, "the operator has listed all anew")
+        await scene.until_watching(2)
         scene.neon.clock.advance(HOUR)
         await until_deleted(scene, 1)
     assert scene.projects() == []
@@ -171,11 +162,7 @@ async def test_where_somebody_bound_the_next_of_its_name_nothing_is_deleted(unco
 
         vanishes(scene, traffic, bind_the_next)
         await scene.create(deletionPolicy="Delete")
-
-        async def under_way() -> bool:
-            return not scene.neon.answers.pending
-
-        await until(under_way, "the POST is under way")
+        await scene.until_scripts_met()
         scene.neon.clock.advance(HOUR)
         await scene.cluster.until_reason("ProjectMissing")
         await scene.annotate(reconcile_requested_at="it is there")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,17 @@ async def asked(neon: Neon, count: int) -> None:
     await until(often, f"Neon was asked {count} times")
 
 
+async def joined(inventory: Inventory, count: int) -> _Round:
+    """The next list of the urgent, once so many wait for it."""
+
+    async def all_wait() -> bool:
+        return inventory._urgent.next is not None and inventory._urgent.next.waiting == count
+
+    await until(all_wait, f"{count} wait for the next list")
+    assert inventory._urgent.next is not None
+    return inventory._urgent.next
+
+
 async def test_a_create_does_not_wait_for_the_list_of_a_sweep(neon: Neon, inventory: Inventory) -> None:
     sweep = look(inventory, Lane.SWEEP, whole=True)
     await asked(neon, 1)
@@ -108,11 +119,7 @@ async def test_a_crowd_shares_a_list_in_the_lane_of_creates_whoever_came_first(
     under_way = look(inventory, Lane.DELETE)
     await asked(neon, 1)
     crowd = [look(inventory, lane) for lane in (Lane.REPAIR, Lane.CREATE, Lane.CHANGE, Lane.SWEEP) * 10]
-
-    async def joined() -> bool:
-        return inventory._urgent.next is not None and inventory._urgent.next.waiting == len(crowd)
-
-    await until(joined, "all share the next list")
+    await joined(inventory, len(crowd))
     neon.first.set()
     await asyncio.gather(under_way, *crowd)
     assert neon.asked == [None, None]
@@ -176,19 +183,11 @@ async def test_the_longer_the_list_the_more_of_a_crowd_share_it(
     await asked(neon, 1)
     inventory._pages = pages
     looks = [look(inventory, Lane.CREATE) for _ in range(crowd - 1)]
-
-    def waits(count: int) -> Callable[[], Awaitable[bool]]:
-        async def all_wait() -> bool:
-            return inventory._urgent.next is not None and inventory._urgent.next.waiting == count
-
-        return all_wait
-
-    await until(waits(crowd - 1), "all but one wait for the next list")
-    assert inventory._urgent.next is not None
-    assert not inventory._urgent.next.due.is_set()
+    following = await joined(inventory, crowd - 1)
+    assert not following.due.is_set()
     looks.append(look(inventory, Lane.CREATE))
-    await until(waits(crowd), "all wait for it")
-    assert inventory._urgent.next.due.is_set()
+    assert await joined(inventory, crowd) is following
+    assert following.due.is_set()
     neon.first.set()
     assert await asyncio.gather(under_way, *looks) == [()] * (crowd + 1)
 
@@ -197,13 +196,7 @@ async def test_who_is_of_no_crowd_waits_for_none(neon: Neon, inventory: Inventor
     under_way = look(inventory, Lane.CREATE)
     await asked(neon, 1)
     crowd = [look(inventory, Lane.CREATE) for _ in range(3)]
-
-    async def waits() -> bool:
-        return inventory._urgent.next is not None and inventory._urgent.next.waiting == 3
-
-    await until(waits, "all three wait for the next list")
-    assert inventory._urgent.next is not None
-    due = inventory._urgent.next.due
+    due = (await joined(inventory, 3)).due
     assert not due.is_set()
     alone = look(inventory, Lane.CREATE, crowd=False)
     await asyncio.wait_for(due.wait(), 20)
