@@ -49,6 +49,15 @@ class Roster:
         self._tiers[tier.name] = tier
         return known is None or known.generation != tier.generation
 
+    def wrote_tier(self, before: Tier, after: Tier) -> None:
+        """Notes a tier as a write of ours left it, unless an event has told of another state meanwhile.
+
+        The answer may come after the event of what somebody wrote next, which nothing tells again.
+        """
+        known = self._tiers.get(before.name)
+        if known is not None and known.resource_version == before.resource_version:
+            self._tiers[before.name] = after
+
     def drop_tier(self, name: str) -> None:
         """The tier is gone."""
         self._tiers.pop(name, None)

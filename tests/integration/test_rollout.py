@@ -15,9 +15,11 @@ import pytest
 import yaml
 
 from cluster import Object, condition
+from fault import TIER_TOLD, At, Mode
 from neon_sandbox.emulator import Script
 from scene import OPERATOR_USER, Scene, command, example_tier, query
 from waiting import until
+from wired import wired
 
 PROJECT = "/projects/{project_id}"
 ENDPOINT = "/projects/{project_id}/endpoints/{endpoint_id}"
@@ -176,6 +178,23 @@ async def test_a_failed_canary_stops_the_rollout_until_a_person_lets_it_go_on(un
     await until_done(unconnected)
     assert await generations(unconnected) == {generation: 10}
     await until_event(unconnected, "RolledOut")
+
+
+async def test_a_word_is_heard_that_comes_before_the_answer_to_what_was_told_before_it(
+    unconnected: Scene,
+) -> None:
+    async with wired(unconnected) as traffic:
+        await unconnected.start_operator()
+        await crowd(unconnected, 10)
+        answer(unconnected, 400)
+        generation = await change(unconnected, historyRetention="720h")
+        await until_paused(unconnected, "CanaryFailed")
+        traffic.begin(At(TIER_TOLD, 1, Mode.ANSWER_LATE, times=3))
+        unconnected.neon.answers.clear()
+        await until_rollout(unconnected, lambda r: (r["updated"], r["failed"]) == (1, 0), "the canary has it")
+        await confirm(unconnected, f"{generation}-1")
+        await until_done(unconnected)
+        assert traffic.injected
 
 
 async def test_too_many_failures_stop_the_rollout_until_a_person_lets_it_go_on(unconnected: Scene) -> None:

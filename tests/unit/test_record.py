@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from builders import UID, status, tenant
+from builders import UID, status, tenant, tier
 from neon_tenants.api import names
 from neon_tenants.api.conditions import Condition, ConditionStatus
 from neon_tenants.api.database_tier import DeletionPolicy, Overrides
@@ -206,3 +206,17 @@ def test_a_listener_is_told_of_each_record_as_it_was_and_as_it_is() -> None:
     roster.drop(second.key)
     roster.put(first)
     assert told == [(first, second), (second, None), (None, first)]
+
+
+def test_what_an_event_told_after_a_write_of_a_tier_is_kept_when_the_answer_comes() -> None:
+    roster = Roster()
+    before, written, after = (replace(tier(), resource_version=version) for version in ("7", "8", "9"))
+    roster.put_tier(before)
+    roster.wrote_tier(before, written)
+    assert roster.tier("free") is written
+    roster.put_tier(after)
+    roster.wrote_tier(before, written)
+    assert roster.tier("free") is after
+    roster.drop_tier("free")
+    roster.wrote_tier(after, written)
+    assert roster.tier("free") is None

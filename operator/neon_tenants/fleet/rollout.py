@@ -134,7 +134,7 @@ class Rollouts:
         """
         tier, status = self.check(name, generation)
         confirmed = tier.status.model_copy(update={"rollout": rollout.let_go(status, status.failed)})
-        self._roster.put_tier(await self._tiers.write_status(tier, confirmed))
+        self._roster.wrote_tier(tier, await self._tiers.write_status(tier, confirmed))
         self.note(name)
 
     def check(self, name: str, generation: int) -> tuple[Tier, RolloutStatus]:
@@ -308,6 +308,6 @@ class Rollouts:
             logger.info("A tier's status was not written: %s", error, extra={"tier": tier.name})
             self.note(tier.name)
             return
-        self._roster.put_tier(written)
+        self._roster.wrote_tier(tier, written)
         if event := tier_status.event(tier, new):
             await self._events.post(Regarding.of_tier(written), event)
