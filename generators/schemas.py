@@ -20,6 +20,7 @@ SET_BY_THE_CHART: Final = (
     "watch_namespaces",
     "kubeconfig",
     "kube_context",
+    "service_account_path",
     "listen",
     "namespace",
 )

@@ -81,8 +81,8 @@ async def intruder(
         },
     ]
     await installation.kubectl(plane, "apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
-    token = await installation.kubectl(plane, "create", "token", name, "-n", namespace)
-    async with Cluster.connect(plane, namespace, token=token.strip()) as me:
+    token = await installation.token_of(plane, name, namespace)
+    async with Cluster.connect(plane, namespace, token=token) as me:
 
         async def aggregated() -> bool:
             try:

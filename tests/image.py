@@ -123,6 +123,8 @@ class Pod:
     app: Path
     secrets: Path
     """Its files stand at `secret_folder`."""
+    account: Path | None = None
+    """The login of its service account, which stands where Kubernetes mounts it."""
 
     @property
     def confined(self) -> bool:
@@ -136,17 +138,19 @@ class Pod:
 
     def argv(self, *command: str) -> list[str]:
         """What starts a command in the pod. Each word is executed in turn: the process id stays the same."""
-        for path in (self.secrets, *self.secrets.iterdir()):
-            path.chmod(0o750 if path.is_dir() else 0o440)
-            if self.confined:
-                os.chown(path, 0, int(self.user[1]))
+        for folder in filter(None, (self.secrets, self.account)):
+            for path in (folder, *folder.iterdir()):
+                path.chmod(0o750 if path.is_dir() else 0o440)
+                if self.confined:
+                    os.chown(path, 0, int(self.user[1]))
         if not self.confined:
             self.app.chmod(0o555)
             return ["env", *command]
         ids = [f"--reuid={self.user[0]}", f"--regid={self.user[1]}", "--clear-groups"]
         limits = ["--no-new-privs", "--inh-caps=-all", "--bounding-set=-all", "--pdeathsig=KILL"]
         packages = sysconfig.get_path("purelib", vars={"base": sys.base_prefix})
-        folders = [str(self.secrets.parent), str(self.app), str(self.secrets), sys.base_prefix, packages]
+        mounted = [str(self.app), str(self.secrets), str(self.account or "")]
+        folders = [str(self.secrets.parent), *mounted, sys.base_prefix, packages]
         return ["unshare", "--mount", "sh", str(_POD), *folders, "setpriv", *ids, *limits, *command]
 
     @property

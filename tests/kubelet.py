@@ -5,8 +5,8 @@ kubelet would: it mounts Secrets as files, sets the environment, asks the readin
 Deployment's status, for which `helm --wait` waits. A rolling update starts the new container, waits until it
 is ready, and then ends the old one. The image is the program installed in this environment.
 
-Two things differ from a pod, since all processes share one machine: mount paths lead to a folder, and the
-port is a free one. The service account's token comes in a kubeconfig.
+Two things differ from a pod, since all processes share one machine: mount paths lead to a folder, that of
+the service account, too, and the port is a free one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import httpx
 from cluster import Cluster, Object, RefusedError
 from neon_sandbox.child import Child, installed
 from neon_sandbox.controlplane import ControlPlane
-from neon_sandbox.installation import kubectl
+from neon_sandbox.installation import as_pod, mount_service_account, token_of
 from scene import served
 
 _AGAIN: Final = 0.1
@@ -98,13 +98,13 @@ class Kubelet:
         mounted = await self._mount(pod.get("volumes", []), container.get("volumeMounts", []), place)
         if mounted is None:
             return None
-        token = await kubectl(
-            self._plane, "create", "token", pod["serviceAccountName"], "-n", self._cluster.namespace
-        )
-        self._plane.write_kubeconfig(place / "kubeconfig", token=token.strip())
+        namespace = self._cluster.namespace
+        token = await token_of(self._plane, pod["serviceAccountName"], namespace)
+        account = place / "service-account"
+        mount_service_account(self._plane, account, token=token, namespace=namespace)
         env = {e["name"]: _outside(self._value(e), mounted) for e in container["env"]}
         env |= {
-            "NEON_TENANTS_KUBECONFIG": str(place / "kubeconfig"),
+            **as_pod(self._plane, account),
             "NEON_TENANTS_LISTEN": "127.0.0.1:0",
             "HOME": str(place),
         }

@@ -1,12 +1,13 @@
 #!/bin/sh
 # Runs a command in a root folder of its own, where only /tmp can be written. Needs root, and a mount namespace.
 #
-#   unshare --mount pod.sh FOLDER APP SECRETS PYTHON PACKAGES COMMAND...
+#   unshare --mount pod.sh FOLDER APP SECRETS ACCOUNT PYTHON PACKAGES COMMAND...
 #
-# PYTHON is the folder of this machine's Python, PACKAGES where others installed for it: there is nothing in the pod.
+# ACCOUNT is the login of its service account, or empty for none. PYTHON is the folder of this machine's Python,
+# PACKAGES where others installed for it: there is nothing in the pod.
 set -eu
-root="$1/root" app="$2" secrets="$3" python="$4" packages="$5"
-shift 5
+root="$1/root" app="$2" secrets="$3" account="$4" python="$5" packages="$6"
+shift 6
 
 mkdir -p "$root"
 mount --make-rprivate /
@@ -24,6 +25,7 @@ done
 if [ -d "$root$packages" ]; then mount -t tmpfs -o ro tmpfs "$root$packages"; fi
 put "$app" /app
 put "$secrets" /etc/neon
+[ -z "$account" ] || put "$account" /var/run/secrets/kubernetes.io/serviceaccount
 mkdir "$root/dev" "$root/proc" "$root/tmp"
 mount --bind /dev "$root/dev"
 mount --bind /proc "$root/proc"

@@ -119,7 +119,7 @@ class Scene:
         child = await self._stack.enter_async_context(
             installation.operator(
                 self.folder,
-                kubeconfig=self.kubeconfig,
+                login=installation.by_kubeconfig(self.kubeconfig),
                 settings=settings,
                 name=f"operator-{next(self._numbers)}",  # two may start at once
                 start=start,

@@ -9,15 +9,20 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, Protocol
+from urllib.parse import urlsplit
 
 from neon_sandbox import manifests
 from neon_sandbox.child import Child, installed
 from neon_sandbox.controlplane import ControlPlane
 from neon_sandbox.emulator import Emulator
+from neon_tenants.kube.access import HOST, PORT
 from neon_tenants.shards import lease_of
 
 NAMESPACE: Final = "neon-tenant-operator"
 SERVICE_ACCOUNT: Final = "neon-tenant-operator"
+LOGIN: Final = "service-account"
+KUBECONFIG: Final = "kubeconfig"
+"""Where the operator's login stands in its folder: as a pod has it, and for others."""
 _GRACE: Final = 30.0
 """Seconds that the operator has to end: Kubernetes gives a pod as many."""
 
@@ -80,17 +85,52 @@ async def allow_shards(plane: ControlPlane, *counts: int) -> None:
 
 async def write_operator_kubeconfig(plane: ControlPlane, path: Path) -> None:
     """A kubeconfig with exactly the permissions that the operator ships with."""
-    token = await kubectl(plane, "create", "token", SERVICE_ACCOUNT, "-n", NAMESPACE, "--duration=24h")
-    plane.write_kubeconfig(path, token=token.strip(), namespace=NAMESPACE)
+    plane.write_kubeconfig(path, token=await token_of(plane), namespace=NAMESPACE)
+
+
+async def token_of(
+    plane: ControlPlane, service_account: str = SERVICE_ACCOUNT, namespace: str = NAMESPACE
+) -> str:
+    """A token for the service account, as the kubelet would get one for its pod."""
+    token = await kubectl(plane, "create", "token", service_account, "-n", namespace, "--duration=24h")
+    return token.strip()
+
+
+def mount_service_account(plane: ControlPlane, folder: Path, *, token: str, namespace: str) -> None:
+    """Writes into a new folder what Kubernetes mounts into each pod."""
+    folder.mkdir(mode=0o700)
+    (folder / "token").write_text(token)
+    (folder / "ca.crt").write_bytes(plane.ca_file.read_bytes())
+    (folder / "namespace").write_text(namespace)
+
+
+def as_pod(plane: ControlPlane, service_account: Path) -> dict[str, str]:
+    """The variables by which a pod finds the API server, and the folder with its login."""
+    address = urlsplit(plane.url)
+    return {
+        HOST: str(address.hostname),
+        PORT: str(address.port),
+        "NEON_TENANTS_SERVICE_ACCOUNT_PATH": str(service_account),
+    }
+
+
+def by_kubeconfig(path: Path) -> dict[str, str]:
+    """The variables that name a kubeconfig to the operator."""
+    return {"NEON_TENANTS_KUBECONFIG": str(path)}
 
 
 async def furnish(plane: ControlPlane, neon: Emulator) -> Path:
-    """Installs all that an operator needs, and the example tiers; its folder, with kubeconfig and API key."""
+    """Installs all that an operator needs, and the example tiers; its folder, with the API key.
+
+    Its login stands there as well, as a pod has it and as a kubeconfig.
+    """
     await install(plane)
     await kubectl(plane, "apply", "-f", manifests.example(manifests.TIERS))
     folder = plane.folder / "operator"
     folder.mkdir(mode=0o700)
-    await write_operator_kubeconfig(plane, folder / "kubeconfig")
+    token = await token_of(plane)
+    mount_service_account(plane, folder / LOGIN, token=token, namespace=NAMESPACE)
+    plane.write_kubeconfig(folder / KUBECONFIG, token=token, namespace=NAMESPACE)
     (folder / "api-key").write_text(neon.api_key)
     return folder
 
@@ -108,14 +148,15 @@ class Start(Protocol):
 async def operator(
     folder: Path,
     *,
-    kubeconfig: Path,
+    login: Mapping[str, str],
     settings: Mapping[str, str],
     name: str = "operator",
     start: Start = Child.start,
 ) -> AsyncIterator[Child]:
     """Runs `neon-tenant-operator run` until the block ends; its log is `<folder>/<name>.log`.
 
-    `settings` are its NEON_TENANTS_ variables without that prefix.
+    `settings` are its NEON_TENANTS_ variables without that prefix, and `login` those that say where the API
+    server is: of `as_pod`, or of `by_kubeconfig`.
 
     Raises:
         StuckError: it was asked to end, and did not.
@@ -126,7 +167,7 @@ async def operator(
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(folder),
         "PYTHONWARNINGS": os.environ.get("PYTHONWARNINGS", ""),
-        "NEON_TENANTS_KUBECONFIG": str(kubeconfig),
+        **login,
         **variables,
     }
     child = await start("the operator", [found, "run"], log=folder / f"{name}.log", env=env, cwd=folder)

@@ -56,7 +56,7 @@ class Stack:
         child = await self._stack.enter_async_context(
             installation.operator(
                 self.folder,
-                kubeconfig=self.folder / "kubeconfig",
+                login=installation.as_pod(self.plane, self.folder / installation.LOGIN),
                 settings={**self.operator_settings(), **changes},
                 name=f"operator-{len(self.operators)}",
             )

@@ -62,7 +62,7 @@ async def _in_the_users_cluster(context: str, console: Console) -> None:
         }
         kubeconfig = Path(os.environ.get("KUBECONFIG", str(Path.home() / ".kube" / "config")))
         operator = await running.enter_async_context(
-            installation.operator(folder, kubeconfig=kubeconfig, settings=settings)
+            installation.operator(folder, login=installation.by_kubeconfig(kubeconfig), settings=settings)
         )
         _announce(console, neon, operator, f"the cluster of context {context}")
         console.print("The CRDs, the tiers and the operator's namespace stay in that cluster when this ends.")

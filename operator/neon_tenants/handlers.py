@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 import aiohttp
@@ -26,7 +26,7 @@ from neon_tenants.core.record import Record
 from neon_tenants.core.shard import Scope
 from neon_tenants.fleet.operations import Operations
 from neon_tenants.fleet.rollout import Rollouts
-from neon_tenants.kube.client import Login
+from neon_tenants.kube.access import Access
 from neon_tenants.kube.fleet_operations import parse_operation
 from neon_tenants.kube.tenants import parse_tenant, parse_tier
 from neon_tenants.memory import Memory
@@ -224,30 +224,20 @@ def streams(namespaces: Iterable[str]) -> frozenset[str]:
     return frozenset((*tenants, path_of(names.DATABASE_TIERS), path_of(names.FLEET_OPERATIONS)))
 
 
-def registry(
-    triggers: Triggers, login: Callable[[], Awaitable[Login]], pulse: Pulse
-) -> kopf.OperatorRegistry:
+def registry(triggers: Triggers, access: Access, pulse: Pulse) -> kopf.OperatorRegistry:
     """The handlers, for `kopf.operator`."""
     handlers = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=handlers, id="login")  # type: ignore[arg-type, unused-ignore]
     async def log_in(**_: Any) -> kopf.AiohttpSession:
-        found = await login()
-        info = kopf.ConnectionInfo(
-            server=found.server,
-            ca_path=found.ca_path,
-            token=found.token,
-            certificate_path=found.certificate_path,
-            private_key_path=found.private_key_path,
-            insecure=found.insecure,
-        )
+        who = await access.authorization()
         # As Kopf would make it, and seen from outside. Kopf closes it.
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
-            headers=info.as_http_headers(),
+            connector=aiohttp.TCPConnector(limit=0, ssl=access.tls()),
+            headers={"Authorization": who} if who else {},
             trace_configs=[pulse.trace()],
         )
-        return kopf.AiohttpSession(server=found.server, aiohttp_session=session)
+        return kopf.AiohttpSession(server=access.server, aiohttp_session=session)
 
     @kopf.on.event(names.GROUP, names.VERSION, names.TENANT_DATABASES, registry=handlers, id="tenant")
     async def tenant(event: kopf.RawEvent, **_: Any) -> None:

@@ -35,7 +35,11 @@ async def run(settings: Settings, *, stop: asyncio.Event) -> None:
     _take_signals(stop)
     async with AsyncExitStack() as stack:
         kube = await stack.enter_async_context(
-            KubeClient.connect(kubeconfig=settings.kubeconfig, context=settings.kube_context)
+            KubeClient.connect(
+                kubeconfig=settings.kubeconfig,
+                context=settings.kube_context,
+                service_account=settings.service_account_path,
+            )
         )
         shards = _shards(settings, kube, stop) if settings.leader_elect else None
         metrics, replica = Metrics(), Replica(shards)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from neon_tenants.core.lease import LONGEST
 from neon_tenants.core.shard import MOST
+from neon_tenants.kube.access import SERVICE_ACCOUNT
 
 ENVIRONMENT_PREFIX = "NEON_TENANTS_"
 
@@ -66,6 +67,11 @@ class Settings(BaseModel):
     )
     kube_context: str | None = Field(
         default=None, description="Context of the kubeconfig. Left out: its current one."
+    )
+    service_account_path: Path = Field(
+        default=SERVICE_ACCOUNT,
+        description="Folder with the token, ca.crt and namespace of this pod's service account, where it is "
+        "mounted elsewhere than Kubernetes does by itself.",
     )
     workers: int = Field(default=32, ge=1, le=256, description="Tenants worked on at the same time.")
     requests_per_minute: int = Field(

@@ -112,7 +112,7 @@ async def _watch(
         try:
             with shortcut.taken(triggers.hands(), listed):
                 tasks = await kopf.spawn_tasks(
-                    registry=handlers.registry(triggers, operator.kube.login, operator.pulse),
+                    registry=handlers.registry(triggers, operator.kube.access, operator.pulse),
                     settings=handlers.settings(selector),
                     standalone=True,
                     clusterwide=not namespaces,

@@ -192,10 +192,8 @@ async def test_a_person_asks_through_the_api_server_by_ones_own_permissions(unco
     await installation.kubectl(
         unconnected.plane, "create", "serviceaccount", "person", "-n", unconnected.namespace
     )
-    token = await installation.kubectl(
-        unconnected.plane, "create", "token", "person", "-n", unconnected.namespace
-    )
-    unconnected.plane.write_kubeconfig(kubeconfig, token=token.strip())
+    token = await installation.token_of(unconnected.plane, "person", unconnected.namespace)
+    unconnected.plane.write_kubeconfig(kubeconfig, token=token)
     status, _, said = await ask()
     assert status == 1
     assert "services/proxy" in said

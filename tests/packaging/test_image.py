@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 
 import image
 from image import Pod
+from neon_sandbox import installation
 from neon_sandbox.child import Child
 from scene import FAST, Scene
 
@@ -178,15 +179,21 @@ async def test_the_operator_of_the_image_makes_a_tenant_ready(file_set: Path, un
     before = image.digests(file_set)
     secrets = unconnected.folder / "secrets"
     secrets.mkdir()
-    for origin in (unconnected.kubeconfig, unconnected.key_file):
-        (secrets / origin.name).write_text(origin.read_text())
-    pod = Pod(file_set, secrets)
+    (secrets / "api-key").write_text(unconnected.key_file.read_text())
+    account = unconnected.folder / "account"
+    token = await installation.token_of(unconnected.plane)
+    installation.mount_service_account(
+        unconnected.plane, account, token=token, namespace=installation.NAMESPACE
+    )
+    pod = Pod(file_set, secrets, account)
     settings = {
         **unconnected.settings(**FAST),
-        "api_key_file": f"{pod.secret_folder}/{unconnected.key_file.name}",
-        "kubeconfig": f"{pod.secret_folder}/{unconnected.kubeconfig.name}",
+        "api_key_file": f"{pod.secret_folder}/api-key",
     }
     variables = {f"NEON_TENANTS_{name.upper()}": value for name, value in settings.items()}
+    variables |= installation.as_pod(unconnected.plane, account)
+    if pod.confined:
+        del variables["NEON_TENANTS_SERVICE_ACCOUNT_PATH"]  # there it is where the operator looks by itself
     _, _, final = image.dockerfile()
     child = await Child.start(
         "the operator of the image",

@@ -18,7 +18,7 @@ from cluster import Cluster, Object
 from kubelet import Kubelet
 from neon_sandbox.controlplane import ControlPlane, prepare
 from neon_sandbox.emulator import Emulator
-from neon_sandbox.installation import kubectl
+from neon_sandbox.installation import kubectl, token_of
 from waiting import until
 
 NAMESPACE: Final = "neon-tenant-operator"
@@ -239,9 +239,9 @@ async def test_who_may_not_create_crds_installs_beside_those_of_an_administrator
     await kubectl(site.plane, "create", "serviceaccount", "person", "-n", NAMESPACE)
     subject = f"--serviceaccount={NAMESPACE}:person"
     await kubectl(site.plane, "create", "clusterrolebinding", "person", "--clusterrole=all-but-crds", subject)
-    token = await kubectl(site.plane, "create", "token", "person", "-n", NAMESPACE)
+    token = await token_of(site.plane, "person", NAMESPACE)
     person = replace(site, kubeconfig=site.folder / "person.kubeconfig")
-    site.plane.write_kubeconfig(person.kubeconfig, token=token.strip())
+    site.plane.write_kubeconfig(person.kubeconfig, token=token)
 
     with pytest.raises(charts.HelmError, match=r"customresourcedefinitions.*is forbidden"):
         await person.helm("install", RELEASE, charts.OPERATOR, **site.values())

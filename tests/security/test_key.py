@@ -68,10 +68,8 @@ async def test_the_command_line_has_no_key_and_may_what_its_person_may(
 ) -> None:
     """Under RBAC alone: the attacker's own kubeconfig and nothing else in the environment."""
     stage, kubeconfig = unguarded_stage, tmp_path / "attacker.kubeconfig"
-    token = await installation.kubectl(
-        stage.scene.plane, "create", "token", "attacker", "-n", stage.me.namespace
-    )
-    stage.scene.plane.write_kubeconfig(kubeconfig, token=token.strip())
+    token = await installation.token_of(stage.scene.plane, "attacker", stage.me.namespace)
+    stage.scene.plane.write_kubeconfig(kubeconfig, token=token)
     env = {
         "PATH": os.defpath,
         "NEON_TENANTS_KUBECONFIG": str(kubeconfig),

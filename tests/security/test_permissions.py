@@ -112,8 +112,8 @@ async def test_a_tenant_cannot_write_its_status(scene: Scene) -> None:
     await installation.kubectl(
         scene.plane, "create", "rolebinding", name, f"--role={name}", subject, "-n", scene.namespace
     )
-    token = await installation.kubectl(scene.plane, "create", "token", "user", "-n", scene.namespace)
-    async with Cluster.connect(scene.plane, scene.namespace, token=token.strip()) as user:
+    token = await installation.token_of(scene.plane, "user", scene.namespace)
+    async with Cluster.connect(scene.plane, scene.namespace, token=token) as user:
         await user.patch("TenantDatabase", "acme", {"spec": {"tier": scene.tiers["pro"]}})
         forged = {"status": {"projectId": "somebody-elses-1"}}
         with pytest.raises(RefusedError) as refused:

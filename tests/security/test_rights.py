@@ -180,7 +180,7 @@ async def test_an_operator_without_it_is_not_ready_until_it_is_given(
     settings = scene.settings(namespace=scene.namespace, **ELECTING)
     name = f"starting-{resource}-{verb}"
     async with installation.operator(
-        scene.folder, kubeconfig=scene.kubeconfig, settings=settings, name=name
+        scene.folder, login=installation.by_kubeconfig(scene.kubeconfig), settings=settings, name=name
     ) as operator:
         scene.operators.append(operator)
         await lame.until_refused(right, since)

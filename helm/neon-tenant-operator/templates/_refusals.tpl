@@ -26,6 +26,7 @@
   "listen" "The probes and the Service rely on the chart's port."
   "kubeconfig" "In a pod the operator uses its service account."
   "kubeContext" "In a pod the operator uses its service account."
+  "serviceAccountPath" "Kubernetes mounts the login of the service account by itself."
 }}
 {{- range $name, $_ := .Values.settings }}
 {{- with get $elsewhere $name }}

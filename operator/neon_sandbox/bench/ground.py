@@ -113,7 +113,10 @@ class Ground:
             **settings,
         }
         async with installation.operator(
-            self.folder, kubeconfig=self.folder / "kubeconfig", settings=told, name=name
+            self.folder,
+            login=installation.by_kubeconfig(self.folder / "kubeconfig"),
+            settings=told,
+            name=name,
         ) as child:
             yield child
 

@@ -20,7 +20,8 @@ from neon_tenants.cli.options import CLUSTER, gathered, with_options
 from neon_tenants.cli.output import CSV, JSON, as_csv, as_json, rows_output, show_table
 from neon_tenants.cli.reading import Source, reads
 from neon_tenants.core.record import Record
-from neon_tenants.kube.client import KubeClient, NoClusterError
+from neon_tenants.kube.access import NoClusterError
+from neon_tenants.kube.client import KubeClient
 from neon_tenants.kube.errors import ForbiddenError, KubeError
 from neon_tenants.kube.tenants import Tenants
 from neon_tenants.settings import ENVIRONMENT_PREFIX

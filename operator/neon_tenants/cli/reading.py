@@ -15,7 +15,8 @@ import click
 import orjson
 
 from neon_tenants.cli.options import CLUSTER, Option, gathered
-from neon_tenants.kube.client import KubeClient, NoClusterError
+from neon_tenants.kube.access import NoClusterError
+from neon_tenants.kube.client import KubeClient
 from neon_tenants.kube.errors import KubeError
 from neon_tenants.question import Question
 from neon_tenants.settings import ENVIRONMENT_PREFIX

@@ -11,10 +11,15 @@ import uvloop
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from neon_tenants import logs, process
+from neon_tenants import logs
 from neon_tenants.cli.options import Option, with_options
-from neon_tenants.kube.client import NoClusterError
+from neon_tenants.kube.access import NoClusterError
 from neon_tenants.settings import ENVIRONMENT_PREFIX, Settings
+from neon_tenants.spared import spared
+
+with spared("kubernetes"):
+    # Kopf imports all of it, which takes 13 MB, to know objects of its when it is given any.
+    from neon_tenants import process
 
 YOUNG: Final = 10_000
 """Objects between two looks for cycles of garbage. With Python's own 700 they took a tenth of the processor's

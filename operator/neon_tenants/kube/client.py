@@ -1,7 +1,6 @@
-"""The Kubernetes client: login, and one request as JSON.
+"""The Kubernetes client: one request as JSON, sent by aiohttp.
 
-The generated client finds the API server and logs in; each request is sent past it, since it takes longer to
-prepare one than aiohttp to send it.
+The generated client takes longer to prepare one than aiohttp to send it.
 """
 
 from __future__ import annotations
@@ -10,21 +9,21 @@ import asyncio
 import hashlib
 import os
 import re
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import quote, urlencode
 
 import aiohttp
 import orjson
-from kubernetes.aio import config as kube_config
-from kubernetes.aio.client import ApiClient, Configuration
 from yarl import URL
 
 from neon_tenants import __version__
 from neon_tenants.core.failure import Done
+from neon_tenants.kube import access
+from neon_tenants.kube.access import Access
 from neon_tenants.kube.errors import KubeError, NotFoundError, refused
 
 _JSON_PATCH: Final = "application/json-patch+json"
@@ -34,111 +33,54 @@ REQUEST_TIMEOUT: Final = 30.0
 """Seconds for one request, all in all. The API server itself gives up after 60."""
 CONNECTIONS: Final = 32
 """Each takes the API server a TLS handshake, and is free again after some 5 ms."""
-SERVICE_ACCOUNT_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 DEFAULT_NAMESPACE: Final = "neon-tenant-operator"
 """The one of manifests/."""
 _PEM: Final = re.compile("-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 
 
-class NoClusterError(Exception):
-    """Neither a service account nor a kubeconfig says where the API server is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """Where the API server is and how to be somebody there, for others who watch (Kopf)."""
-
-    server: str
-    ca_path: str | None
-    token: str | None = field(repr=False)
-    certificate_path: str | None
-    private_key_path: str | None
-    insecure: bool
-
-
 class KubeClient:
     """JSON requests to one API server. All methods raise KubeError."""
 
-    def __init__(
-        self, configuration: Configuration, session: aiohttp.ClientSession, *, in_cluster: bool = False
-    ) -> None:
-        self._configuration = configuration
+    def __init__(self, reached: Access, session: aiohttp.ClientSession) -> None:
+        self.access = reached
+        """How the API server is reached; also for others who watch (Kopf)."""
         self._session = session
-        self._in_cluster = in_cluster
         # What stands in a kubeconfig beside address and login.
         self._options: dict[str, Any] = {
-            "proxy": configuration.proxy,
-            "proxy_headers": configuration.proxy_headers,
-            "server_hostname": configuration.tls_server_name,
+            "proxy": reached.proxy,
+            "proxy_headers": reached.proxy_headers,
+            "server_hostname": reached.server_hostname,
         }
 
     @classmethod
     @asynccontextmanager
     async def connect(
-        cls, *, kubeconfig: Path | None = None, context: str | None = None
+        cls,
+        *,
+        kubeconfig: Path | None = None,
+        context: str | None = None,
+        service_account: Path = access.SERVICE_ACCOUNT,
     ) -> AsyncIterator[Self]:
-        """A client for the kubeconfig and its context if given, else for the cluster that this pod runs in.
+        """A client for the kubeconfig and its context if given, else for the cluster that this pod runs in,
+        whose login stands in the folder `service_account`.
 
         Raises:
             NoClusterError: there is neither.
         """
-        configuration = Configuration()
-        in_cluster = kubeconfig is None and context is None and "KUBERNETES_SERVICE_HOST" in os.environ
-        try:
-            if in_cluster:
-                kube_config.load_incluster_config(configuration)
-            else:
-                await kube_config.load_kube_config(
-                    config_file=str(kubeconfig) if kubeconfig else None,
-                    context=context,
-                    client_configuration=configuration,
-                )
-        except (kube_config.ConfigException, OSError) as error:
-            source = "the service account" if in_cluster else "the kubeconfig"
-            raise NoClusterError(
-                f"No cluster to talk to: {source} could not be used ({error}). Give --kubeconfig."
-            ) from None
-        async with (
-            ApiClient(configuration) as api,
-            aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=CONNECTIONS, ssl=api.rest_client.ssl_context),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={
-                    "Accept": "application/json",
-                    # Packed, a page of a list takes the API server longer than the network.
-                    "Accept-Encoding": "identity",
-                    "User-Agent": f"neon-tenant-operator/{__version__}",
-                },
-                timeout=aiohttp.ClientTimeout(total=None),
-            ) as session,
-        ):
-            yield cls(configuration, session, in_cluster=in_cluster)
+        if kubeconfig is None and context is None and access.HOST in os.environ:
+            reached = access.of_pod(os.environ, time.monotonic, service_account)
+        else:
+            reached = await access.of_kubeconfig(kubeconfig, context)
+        async with _session(reached, connections=CONNECTIONS) as session:
+            yield cls(reached, session)
 
     def own_namespace(self, given: str | None) -> str:
         """The namespace for our own state: the given one, or this pod's, or the one that we ship."""
-        if given is not None:
-            return given
-        if self._in_cluster and SERVICE_ACCOUNT_NAMESPACE.is_file():
-            return SERVICE_ACCOUNT_NAMESPACE.read_text().strip()
-        return DEFAULT_NAMESPACE
-
-    async def login(self) -> Login:
-        """The login of this moment; tokens are read again where they rotate."""
-        configuration = self._configuration
-        token = await self._token()
-        scheme, _, bare = (token or "").partition(" ")
-        return Login(
-            server=configuration.host,
-            ca_path=configuration.ssl_ca_cert,
-            token=(bare if scheme.lower() == "bearer" else token) or None,
-            certificate_path=configuration.cert_file,
-            private_key_path=configuration.key_file,
-            insecure=not configuration.verify_ssl,
-        )
+        return given or self.access.namespace or DEFAULT_NAMESPACE
 
     async def authorities(self) -> frozenset[str]:
         """Digests of the certificate authorities named for the API server; empty where none are."""
-        path = self._configuration.ssl_ca_cert
+        path = self.access.ca_path
         if path is None:
             return frozenset()
         text = await asyncio.to_thread(Path(path).read_text)
@@ -263,14 +205,14 @@ class KubeClient:
     ) -> tuple[int, bytes]:
         """One request; status and body of whatever answered, for who can tell the API server from others."""
         headers = {} if body is None else {"Content-Type": content_type}
-        if token := await self._token():
-            headers["Authorization"] = token
+        if who := await self.access.authorization():
+            headers["Authorization"] = who
         try:
             async with (
                 asyncio.timeout(timeout),
                 self._session.request(
                     method,
-                    URL(self._configuration.host + _filled(path, ids, query), encoded=True),
+                    URL(self.access.server + _filled(path, ids, query), encoded=True),
                     data=None if body is None else orjson.dumps(body),
                     headers=headers,
                     allow_redirects=False,
@@ -283,12 +225,19 @@ class KubeClient:
         except (aiohttp.ClientError, TimeoutError, OSError):
             raise KubeError(f"The API server did not answer the request to {what}.", Done.MAYBE) from None
 
-    async def _token(self) -> str | None:
-        """The value of the header that says who we are; read again where it rotates."""
-        found: str | None = await self._configuration.get_api_key_with_prefix(
-            "BearerToken", alias="authorization"
-        )
-        return found
+
+def _session(reached: Access, *, connections: int) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=connections, ssl=reached.tls()),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={
+            "Accept": "application/json",
+            # Packed, a page of a list takes the API server longer than the network.
+            "Accept-Encoding": "identity",
+            "User-Agent": f"neon-tenant-operator/{__version__}",
+        },
+        timeout=aiohttp.ClientTimeout(total=None),
+    )
 
 
 def _filled(path: str, ids: Mapping[str, str] | None, query: Mapping[str, str] | None) -> str:
