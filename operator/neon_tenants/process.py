@@ -41,7 +41,10 @@ async def run(settings: Settings, *, stop: asyncio.Event) -> None:
                 service_account=settings.service_account_path,
             )
         )
-        shards = _shards(settings, kube, stop) if settings.leader_elect else None
+        shards = None
+        if settings.leader_elect:
+            # Who waits behind all passes for a connection leads no more, just when there is most to do.
+            shards = _shards(settings, await stack.enter_async_context(kube.apart()), stop)
         metrics, replica = Metrics(), Replica(shards)
         stack.enter_context(metrics.showing(replica))
         await stack.enter_async_context(

@@ -14,11 +14,14 @@ from crowd import create_all, each_has_its_own, judged, until_posted
 from fault import At, Mode, Request
 from lease import ELECTING
 from neon_sandbox.child import Child
+from neon_tenants.kube.client import CONNECTIONS
 from scene import Scene, command, query, served
 from waiting import until
 from wired import wired
 
 LEADS, STANDS_BY, RELEASED = "This replica leads.", "This replica stands by.", "The Lease is released."
+RENEWALS = 12
+"""Take longer than the Lease lasts: each comes a retry period after the last one, or later."""
 SHORT = {**ELECTING, "request_timeout": "1", "intent_lifetime": "4", "retry_max": "1"}
 
 
@@ -151,6 +154,33 @@ async def test_a_leader_without_an_api_server_stops_all_work_and_takes_it_up_aga
         traffic.begin()
         await until_said(leader, LEADS, times=2)
         await all_is_well(place, names)
+
+
+@pytest.mark.proves("F51")
+async def test_requests_that_hang_do_not_cost_the_lease(place: Scene) -> None:
+    """They occupy every connection, and more wait for one, longer than the Lease lasts."""
+    names = [f"t{number}" for number in range(CONNECTIONS + 8)]
+    async with wired(place) as traffic:
+        leader = await place.start_operator(**SHORT, workers="64")
+        await until_said(leader, LEADS)
+        traffic.begin(lambda request: Mode.HANGS if request.kind == "GET secrets" else None)
+        await create_all(place, names)
+
+        def count(kind: str) -> int:
+            return sum(request.kind == kind for request in traffic.requests)
+
+        async def all_hang() -> bool:
+            return count("GET secrets") >= CONNECTIONS
+
+        await until(all_hang, "every connection is occupied")
+        before = count("PUT leases")
+
+        async def renewed() -> bool:
+            return count("PUT leases") >= before + RENEWALS
+
+        await until(renewed, "the Lease is renewed for longer than it lasts")
+        await until_it_leads(leader, leads=True)
+        assert said(leader, "This replica does not lead any more.") == 0
 
 
 @pytest.mark.proves("F51")

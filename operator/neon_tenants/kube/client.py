@@ -33,6 +33,8 @@ REQUEST_TIMEOUT: Final = 30.0
 """Seconds for one request, all in all. The API server itself gives up after 60."""
 CONNECTIONS: Final = 32
 """Each takes the API server a TLS handshake, and is free again after some 5 ms."""
+CONNECTIONS_APART: Final = 4
+"""For the Leases: where shards are many, a few are renewed at a time."""
 DEFAULT_NAMESPACE: Final = "neon-tenant-operator"
 """The one of manifests/."""
 _PEM: Final = re.compile("-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
@@ -73,6 +75,12 @@ class KubeClient:
             reached = await access.of_kubeconfig(kubeconfig, context)
         async with _session(reached, connections=CONNECTIONS) as session:
             yield cls(reached, session)
+
+    @asynccontextmanager
+    async def apart(self) -> AsyncIterator[Self]:
+        """Another client with the same login, for what must not wait for a connection behind all others."""
+        async with _session(self.access, connections=CONNECTIONS_APART) as session:
+            yield type(self)(self.access, session)
 
     def own_namespace(self, given: str | None) -> str:
         """The namespace for our own state: the given one, or this pod's, or the one that we ship."""
