@@ -9,6 +9,7 @@ from pathlib import Path
 
 import charts
 from neon_sandbox import manifests
+from neon_sandbox.bench.program import SOURCES
 
 
 def test_the_sandbox_of_a_wheel_has_what_it_applies(tmp_path: Path) -> None:
@@ -16,6 +17,8 @@ def test_the_sandbox_of_a_wheel_has_what_it_applies(tmp_path: Path) -> None:
     subprocess.run(build, cwd=charts.ROOT, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     zipfile.ZipFile(wheel).extractall(tmp_path / "unpacked")
+    shipped = tmp_path / "unpacked/neon_sandbox/bench/yardstick"
+    assert {path.name for path in shipped.iterdir()} == {path.name for path in SOURCES.iterdir()}
     code = (
         "from neon_sandbox import manifests as m\n"
         "print(m.__file__, m.example(m.TIERS))\n"

@@ -10,9 +10,7 @@ import contextlib
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -74,23 +72,11 @@ async def prepare(programs: Sequence[Program] = PROGRAMS) -> None:
         with contextlib.suppress(NotPreparedError):
             path(program)
             continue
-        async with locked(program.cached, report):
-            if not program.cached.is_file():
-                await _build(program, report)
+        await _build(program, report)
 
 
 async def _build(program: Program, report: Report) -> None:
     go = module.Go.find(releases.for_this_machine(releases.KUBERNETES_VERSION), os.environ)
-    with tempfile.TemporaryDirectory(prefix="part-", dir=program.cached.parent) as folder:
-        work = Path(folder) / "work"
-        shutil.copytree(program.folder, work)
-        built = Path(folder) / program.name
-        title = f"Building {program.name}, once, for the tests of charts and manifests"
-        with report.step(title, usually=program.usually) as advance:
-            await build.compiled(go, program.package, built, work=work, flags=(), advance=advance)
-        built.replace(program.cached)
-
-
-def locked(target: Path, report: Report) -> AbstractAsyncContextManager[None]:
-    """Keeps other processes from making the same."""
-    return cache.locked(target.with_name(f"{target.name}.lock"), target.name, report)
+    title = f"Building {program.name}, once, for the tests of charts and manifests"
+    package = build.Package(program.package, program.folder, program.usually)
+    await build.once(package, program.cached, title, go=go, report=report)

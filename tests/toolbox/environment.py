@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from neon_sandbox.controlplane.cache import cache_root
+from neon_sandbox.controlplane.cache import cache_root, locked
 from neon_sandbox.controlplane.report import Report
-from toolbox import NotPreparedError, locked
+from toolbox import NotPreparedError
 
 _HERE: Final = Path(__file__).parent
 
@@ -62,7 +62,7 @@ async def prepare(environments: Sequence[Environment] = ENVIRONMENTS) -> None:
     """Makes what is not there; quick and silent when all is. Raises NotInstalledError."""
     report = Report()
     for environment in environments:
-        async with locked(environment.folder, report):
+        async with locked(environment.folder, environment.folder.name, report):
             if not (environment.folder / ".ready").is_file():
                 with report.step(f"Installing {environment.name}, once", usually=environment.usually):
                     await _install(environment)

@@ -15,6 +15,7 @@ from rich.console import Console
 from neon_sandbox.bench import costs, report, stacks, waits
 from neon_sandbox.bench.costs import Size
 from neon_sandbox.bench.ground import WARM_UP, Ground
+from neon_sandbox.bench.program import OPERATOR, NoYardstickError, Program, yardstick
 from neon_sandbox.bench.scenarios import Load
 from neon_sandbox.bench.seeding import NAMESPACE, seed
 from neon_sandbox.bench.stacks import Stack
@@ -41,21 +42,33 @@ class _Group:
     names: tuple[str, ...]
     measure: _Measure
     seeded: bool = False
+    ours: bool = False
+    """Of work that the operator alone does."""
 
 
 _GROUPS: Final = (
     _Group(("burst", "change-all", "delete-all"), costs.life),
     _Group(("trickle",), costs.trickle),
     _Group(("restart",), costs.restart, seeded=True),
-    _Group(("sweep",), costs.sweep, seeded=True),
-    _Group(("rest",), costs.rest, seeded=True),
+    _Group(("sweep",), costs.sweep, seeded=True, ours=True),
+    _Group(("rest",), costs.rest, seeded=True, ours=True),
 )
 _COSTS: Final = tuple(name for group in _GROUPS for name in group.names)
 _NAMES: Final = (*_COSTS, *waits.SCENARIOS)
+_OF_ANY: Final = tuple(name for group in _GROUPS if not group.ours for name in group.names)
+"""What any controller can be measured by."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.argument("names", nargs=-1, type=click.Choice(_NAMES), metavar="[SCENARIO]...")
+@click.option(
+    "--operator",
+    default="python",
+    show_default=True,
+    type=click.Choice(["python", "go"]),
+    help="What is measured. go: a minimal Go controller, to compare with, in burst, change-all, delete-all, "
+    "trickle and restart.",
+)
 @click.option(
     "--tenants",
     default=1000,
@@ -129,6 +142,7 @@ _NAMES: Final = (*_COSTS, *waits.SCENARIOS)
 def main(
     names: tuple[str, ...],
     *,
+    operator: str,
     runs: int,
     requests_per_minute: int,
     every: float,
@@ -165,8 +179,12 @@ def main(
         replicas=sizes["replicas"],
     )
     load = Load(size.tenants, requests_per_minute, every, size.replicas)
-    bench = _Bench(size, load, runs, file, label, k8s_version or KUBERNETES_VERSION)
+    if operator == "go":
+        names = names or _OF_ANY
+        _refuse_what_is_ours(names, size, profile)
     try:
+        program = OPERATOR if operator == "python" else uvloop.run(yardstick())
+        bench = _Bench(size, load, program, runs, file, label, k8s_version or KUBERNETES_VERSION)
         if profile is None:
             uvloop.run(bench.run(names or _NAMES, k8s_version))
         else:
@@ -180,9 +198,26 @@ def main(
         KubectlError,
         MissingProgramsError,
         NotReadyError,
+        NoYardstickError,
         VersionError,
     ) as error:
         raise click.ClickException(str(error)) from None
+
+
+def _refuse_what_is_ours(names: tuple[str, ...], size: Size, profile: Path | None) -> None:
+    """Raises click.UsageError for what only the operator can be measured by."""
+    if profile is not None:
+        raise click.UsageError("--profile samples stacks of Python: leave out --operator go.")
+    if size.replicas != 1:
+        raise click.UsageError("The controller in Go knows no shards: leave out --replicas or --operator go.")
+    if ours := [name for name in names if name not in _OF_ANY]:
+        raise click.UsageError(f"--operator go has no {', '.join(ours)}: choose of {', '.join(_OF_ANY)}.")
+    if "trickle" in names and (size.latency or size.operation_seconds):
+        # What a trickle takes off as Neon's own time is a list, the POST and its operations.
+        raise click.UsageError(
+            "The controller in Go lists nothing and waits for no operations: for its trickle, leave out "
+            "--latency and --operation-seconds."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +226,7 @@ class _Bench:
 
     size: Size
     load: Load
+    program: Program
     runs: int
     file: Path | None
     label: str
@@ -223,11 +259,14 @@ class _Bench:
             if group.seeded:
                 await ground.create_namespace(NAMESPACE)
                 await seed(ground, self.size.fleet)
+            # Only now: a fleet is what the operator leaves behind, whoever is started over it.
+            ground.program = self.program
             for run in range(self.runs):
                 self.console.print(f"{', '.join(names)}: run {run + 1} of {self.runs}")
                 found.append(await group.measure(ground, self.size, run))
         for name in names:
-            self._tell(name, [each[name] for each in found], self._settings(group))
+            settings = {**self.program.settings, **self._settings(group)}
+            self._tell(name, [each[name] for each in found], settings)
 
     def _settings(self, group: _Group) -> dict[str, Any]:
         size = self.size
@@ -242,7 +281,8 @@ class _Bench:
     def _tell(self, name: str, runs: list[Figures], settings: dict[str, Any], *, table: bool = True) -> None:
         if table:
             self.console.print(report.table(name, runs, settings))
-        text = report.line(name, runs, settings, label=self.label, kubernetes=self.kubernetes)
+        versions = {"kubernetes": self.kubernetes, **self.program.versions}
+        text = report.line(name, runs, settings, label=self.label, versions=versions)
         print(text.decode())
         report.append(self.file, text)
 

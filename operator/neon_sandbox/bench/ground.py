@@ -17,6 +17,7 @@ import orjson
 import yaml
 
 from neon_sandbox import installation
+from neon_sandbox.bench.program import OPERATOR, Program
 from neon_sandbox.child import Child
 from neon_sandbox.controlplane import Binaries, ControlPlane
 from neon_sandbox.demo.stage import is_ready
@@ -58,6 +59,8 @@ class Ground:
     neon: Emulator
     http: aiohttp.ClientSession
     folder: Path
+    program: Program = OPERATOR
+    """What is started as the operator."""
     ready: dict[tuple[str, str], float] = field(default_factory=dict)
     """When each tenant was seen Ready first, by namespace and name."""
     readied: Counter[str] = field(default_factory=Counter)
@@ -114,11 +117,17 @@ class Ground:
         }
         async with installation.operator(
             self.folder,
-            login=installation.by_kubeconfig(self.folder / "kubeconfig"),
+            login=self._login(),
             settings=told,
             name=name,
+            start=self.program.start,
         ) as child:
             yield child
+
+    def _login(self) -> dict[str, str]:
+        if self.program.in_a_pod:
+            return installation.as_pod(self.plane, self.folder / installation.LOGIN)
+        return installation.by_kubeconfig(self.folder / installation.KUBECONFIG)
 
     async def serve_one(self, name: str) -> float:
         """Creates a tenant of this name beside what is measured; returns when it was seen Ready.

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import platform
 import statistics
-from collections.abc import Sequence
-from importlib.metadata import version
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,11 +15,15 @@ from neon_sandbox.bench.window import Figures
 
 _DIGITS: Final = 4
 """Significant ones."""
-_PACKAGES: Final = ("kopf", "kubernetes", "aiohttp", "httpx", "uvloop", "orjson", "pydantic")
 
 
 def line(
-    scenario: str, runs: Sequence[Figures], settings: dict[str, Any], *, label: str, kubernetes: str
+    scenario: str,
+    runs: Sequence[Figures],
+    settings: dict[str, Any],
+    *,
+    label: str,
+    versions: Mapping[str, str],
 ) -> bytes:
     """One line of JSON: the medians, and between which values they lie."""
     return orjson.dumps(
@@ -31,11 +33,7 @@ def line(
             "settings": settings,
             "runs": len(runs),
             "machine": {"cores": os.cpu_count(), "memory_gib": _memory_gib()},
-            "versions": {
-                "kubernetes": kubernetes,
-                "python": platform.python_version(),
-                **{f"python-{name}": version(name) for name in _PACKAGES},
-            },
+            "versions": versions,
             "medians": {name: _short(statistics.median(values)) for name, values in _by_name(runs).items()},
             "spread": {
                 name: [_short(min(values)), _short(max(values))] for name, values in _by_name(runs).items()

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from typing import Final
 
-from neon_sandbox.bench.ground import OPERATOR_USER, Ground
+from neon_sandbox.bench.ground import OPERATOR_USER, WARM_UP, Ground
 from neon_sandbox.bench.processes import cpu_seconds, peak_megabytes
 from neon_sandbox.child import Child
 from neon_sandbox.controlplane.release import ETCD, KUBE_APISERVER
@@ -14,6 +14,9 @@ from neon_sandbox.controlplane.release import ETCD, KUBE_APISERVER
 Figures = dict[str, float]
 """By name; the unit is in it."""
 _LIST: Final = ("GET", "/projects")
+_OWN: Final = frozenset({"tenantdatabases", "secrets"})
+"""What a tenant has of its own. Others are the tier's status and events, whatever the number of tenants; and
+those that warm up share the tier."""
 
 
 class Window:
@@ -57,15 +60,22 @@ class Window:
         return {name: sum(map(cpu_seconds, pids)) for name, pids in self._pids.items()}
 
     def _kubernetes(self, each: int) -> Figures:
+        asked = [
+            request for request in self._ground.plane.requests(self._bytes) if request.user == OPERATOR_USER
+        ]
         found = Counter(
             "leases" if request.resource == "leases" else "writes" if request.is_write else "reads"
-            for request in self._ground.plane.requests(self._bytes)
-            if request.user == OPERATOR_USER
+            for request in asked
+        )
+        own = sum(
+            request.is_write and request.resource in _OWN and request.namespace != WARM_UP
+            for request in asked
         )
         return {
             "kubernetes_writes": found["writes"],
             "lease_requests": found["leases"],
             "kubernetes_writes_per_tenant": found["writes"] / each,
+            "kubernetes_writes_of_a_tenant": own / each,
             "kubernetes_reads_per_tenant": found["reads"] / each,
         }
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from neon_sandbox.child import Child
-from neon_sandbox.controlplane import module
+from neon_sandbox.controlplane import cache, module
 from neon_sandbox.controlplane import release as releases
 from neon_sandbox.controlplane.release import Release
 from neon_sandbox.controlplane.report import Advance, Report
@@ -53,6 +53,31 @@ class GoBuild:
                     go, module.PACKAGES[name], work / name, work=work, flags=flags, advance=advance
                 )
             (work / name).rename(into / name)
+
+
+@dataclass(frozen=True)
+class Package:
+    """A Go package, the folder of the module that pins it, and how long a build takes with nothing cached."""
+
+    path: str
+    shipped: Path
+    usually: str
+
+
+async def once(package: Package, target: Path, title: str, *, go: module.Go, report: Report) -> None:
+    """Compiles `package` as `target`, unless that is there; raises SourceError.
+
+    Other processes that want the same wait meanwhile.
+    """
+    async with cache.locked(target, target.name, report):
+        if os.access(target, os.X_OK):
+            return
+        with cache.workspace(target) as part, report.step(title, usually=package.usually) as advance:
+            work = part / "work"
+            work.mkdir()
+            module.unpack(package.shipped, work)
+            await compiled(go, package.path, part / target.name, work=work, flags=(), advance=advance)
+            (part / target.name).replace(target)
 
 
 async def compiled(

@@ -43,7 +43,6 @@ class Cache:
     def __init__(self, root: Path, release: Release) -> None:
         self.folder = root / f"kubernetes-{release.version}-{release.system}-{release.machine}"
         self._release = release
-        self._lock = self.folder.with_name(f"{self.folder.name}.lock")
 
     def find(self, names: Collection[str]) -> dict[str, Path]:
         """Those of `names` that are here and made from what this release says."""
@@ -64,21 +63,14 @@ class Cache:
     @contextlib.asynccontextmanager
     async def lock(self, report: Report) -> AsyncIterator[None]:
         """Keeps other processes from filling the same folder."""
-        async with locked(self._lock, f"{self._release}", report):
+        async with locked(self.folder, f"{self._release}", report):
             yield
 
     @contextlib.contextmanager
     def workspace(self) -> Iterator[Path]:
-        """A temporary folder on the same file system; needs the lock.
-
-        Those that killed processes left are removed first.
-        """
-        prefix = f"{self.folder.name}.part-"
-        for stale in self.folder.parent.glob(f"{prefix}*"):
-            # A compiler of a killed build may still write there; what resists goes next time.
-            shutil.rmtree(stale, ignore_errors=True)
-        with tempfile.TemporaryDirectory(prefix=prefix, dir=self.folder.parent) as part:
-            yield Path(part)
+        """A temporary folder on the same file system; needs the lock."""
+        with workspace(self.folder) as part:
+            yield part
 
     def _read_stamp(self) -> dict[str, str]:
         try:
@@ -90,14 +82,30 @@ class Cache:
         return stamp if isinstance(stamp, dict) else {}
 
 
+@contextlib.contextmanager
+def workspace(target: Path) -> Iterator[Path]:
+    """A temporary folder beside `target`, which is made there; needs a lock.
+
+    Those that killed processes left are removed first.
+    """
+    prefix = f"{target.name}.part-"
+    for stale in target.parent.glob(f"{prefix}*"):
+        # A compiler of a killed build may still write there; what resists goes next time.
+        shutil.rmtree(stale, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=target.parent) as part:
+        yield Path(part)
+
+
 @contextlib.asynccontextmanager
-async def locked(path: Path, what: str, report: Report) -> AsyncIterator[None]:
-    """Keeps other processes from preparing `what` by a lock on a file; says so when it has to wait.
+async def locked(target: Path, what: str, report: Report) -> AsyncIterator[None]:
+    """Keeps other processes from making `target` by a lock on a file beside it; says so when it has to wait.
+
+    `what` names it for people.
 
     The kernel releases the lock of a process that dies, so there is no deadline to miss.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.with_name(f"{target.name}.lock").open("ab") as file:
         waited = False
         while not _try_lock(file.fileno()):
             if not waited:

@@ -142,11 +142,16 @@ def _block(directive: str, lines: Iterable[str]) -> str:
 async def write(release: Release, folder: Path, go: Go, report: Report) -> None:
     """Makes `folder` the module of `release`: the shipped one, or one made from Kubernetes' own go.mod."""
     if release.pinned:
-        for name in ("go.mod", "go.sum"):
-            shutil.copyfile(_SHIPPED / f"{name}.txt", folder / name)
+        unpack(_SHIPPED, folder)
         return
     with report.step(f"Reading which modules {release} is made of"):
         await generate(release.version, folder, go)
+
+
+def unpack(shipped: Path, folder: Path) -> None:
+    """Copies the files of a module into `folder`; what ends in .txt loses that (see above)."""
+    for path in shipped.iterdir():
+        shutil.copyfile(path, folder / path.name.removesuffix(".txt"))
 
 
 async def generate(version: str, folder: Path, go: Go) -> None:
