@@ -31,6 +31,9 @@ MAX_DELAY: Final = 300.0
 """Seconds of the first and of the longest back-off, each times a random factor of 0.5 to 1."""
 
 
+FEW: Final = 3
+"""So many of a namespace that are ready or at work are no crowd yet, for what serves many at once: who makes
+two databases is not to wait as long for it as who makes a thousand."""
 _ALONE: Final = "alone"
 _CROWD: Final = "crowd"
 """The gates of a lane: for a key whose namespace had nothing else ready or at work, and for the others."""
@@ -40,7 +43,7 @@ class Reconcile(Protocol):
     """One pass for a key, in the lane that it was taken from."""
 
     def __call__(self, key: Key, lane: Lane, *, crowd: bool) -> Awaitable[Again]:
-        """`crowd` tells whether its namespace had others ready or at work."""
+        """`crowd` tells whether its namespace has more than `FEW` ready or at work."""
 
 
 @dataclass(slots=True)
@@ -201,6 +204,8 @@ class Queue:
                 await self._sleep()
                 continue
             lane, crowd = self._entries[key].lane, self._entries[key].crowd
+            # The workers tell one from two of a namespace; what serves many at once, few from a crowd.
+            many = self._active[key.namespace] > FEW
             self._staff.start(lane, crowd=crowd)
             self._running += 1
             self._idle.clear()
@@ -208,7 +213,7 @@ class Queue:
             self._wake()
             again = Again(backoff=True)
             try:
-                again = await reconcile(key, lane, crowd=crowd)
+                again = await reconcile(key, lane, crowd=many)
             # One of the two boundaries: whatever a pass raises, this tenant backs off and the others go on.
             except Exception as error:  # noqa: BLE001
                 _log(key, error)

@@ -20,6 +20,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cluster import is_ready
 from scene import OPERATOR_USER, Scene, example_tier
 from waiting import until
 from work_counted import EVENT, PASS
@@ -125,6 +126,37 @@ async def test_a_crowd_shares_its_lists_also_where_the_budget_lets_it_come_one_b
         await scene.cluster.until_ready(name)
     assert scene.requests("POST", "/projects") == len(names)
     assert scene.requests("GET", "/projects") <= len(names) / 6
+
+
+async def test_many_at_once_share_their_lists_also_where_each_has_a_namespace_of_its_own(
+    scene: Scene,
+) -> None:
+    places = [f"{scene.namespace}-{number}" for number in range(40)]
+    for place in places:
+        await scene.cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place}})
+    await scene.start_operator(
+        watch_namespaces=",".join(places),
+        requests_per_minute="360",
+        intent_lifetime="300",
+        request_timeout="60",
+    )
+
+    async def create(place: str) -> None:
+        tenant = scene.manifest("acme")
+        tenant["metadata"]["namespace"] = place
+        path = f"/apis/neontenants.io/v1alpha1/namespaces/{place}/tenantdatabases"
+        await scene.cluster.request("POST", path, json=tenant)
+
+    async def all_ready() -> bool:
+        found = await scene.cluster.request("GET", "/apis/neontenants.io/v1alpha1/tenantdatabases")
+        return sum(
+            is_ready(tenant) for tenant in found["items"] if tenant["metadata"]["namespace"] in places
+        ) == len(places)
+
+    await asyncio.gather(*map(create, places))
+    await until(all_ready, "all are ready")
+    assert scene.requests("POST", "/projects") == len(places)
+    assert scene.requests("GET", "/projects") <= len(places) / 6
 
 
 async def test_rest_sweeps_and_a_restart_cost_no_tenant_anything(unconnected: Scene) -> None:

@@ -24,6 +24,9 @@ from neon_tenants.neon.key import ApiKey
 from neon_tenants.neon.limits import Rates
 from waiting import until
 
+LOOKERS = 24
+"""Of a crowd that can look at the same time."""
+
 
 class Neon:
     """Answers lists, each when its turn comes: the first is held."""
@@ -62,7 +65,7 @@ async def inventory(neon: Neon, tmp_path: Path) -> AsyncIterator[Inventory]:
             url, key=key, budget=budget, clock=clock, timeout=30, observe=neon.observe
         ) as http:
             neon.budget = budget
-            yield Inventory(NeonClient(http, org_id=None), clock)
+            yield Inventory(NeonClient(http, org_id=None), clock, lookers=LOOKERS)
             neon.first.set()
 
 
@@ -147,7 +150,9 @@ def test_how_long_a_list_waits_for_more(waiting: int, served: int, busy: float, 
 async def test_a_list_waits_no_longer_than_who_waits_for_it_can(
     inventory: Inventory, takes: float, wait_for: float, seconds: float
 ) -> None:
-    inventory = Inventory(inventory._neon, time.monotonic, takes=lambda _: takes, wait_for=wait_for)
+    inventory = Inventory(
+        inventory._neon, time.monotonic, lookers=LOOKERS, takes=lambda _: takes, wait_for=wait_for
+    )
     crowd = _Round(asyncio.ensure_future(asyncio.sleep(0, None)))
     crowd.join(None, alone=False, crowd=8)
     rounds = _Rounds(Lane.CREATE)
@@ -164,7 +169,10 @@ CROWDS = {
     "all who can look": (9, 32, 32),
     "as long as they are many": (32, 32, 32),
     "too long to be worth it": (33, 32, 16),
-    "many who look": (9, 128, 36),
+    "many who look": (1, 192, 64),
+    "many who look, at a longer one": (9, 96, 36),
+    "many more who look": (9, 128, 42),
+    "many who look, at one that is too long": (193, 192, 64),
     "few who look": (1, 9, 6),
     "one who looks": (1, 1, 1),
 }

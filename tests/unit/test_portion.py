@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neon_tenants.core.portion import FREE, Claim, Demand, Division, Kept, Portions, divided
+from neon_tenants.core.portion import FREE, SETTLE, Claim, Demand, Division, Kept, Portions, divided
 
 WHOLE = 1000
 
@@ -51,13 +51,13 @@ DIVIDED: dict[str, tuple[tuple[int, ...], tuple[float, ...], tuple[int, ...]]] =
     "hardly anything is needed, by one": ((500, 500), (0.5, 0), (500, 500)),
     "the whole is enough: what is left is for all alike": ((500, 500), (600, 100), (500, 250)),
     "likewise, then it is taken": ((500, 250), (600, 100), (750, 250)),
-    "two need more than there is, and one a little": ((333, 333, 333), (3000, 1500, 60), (333, 333, 60)),
-    "likewise, then by what they need beyond the half": ((333, 333, 60), (3000, 1500, 60), (579, 360, 60)),
+    "two need more than there is, and one a little": ((333, 333, 333), (3000, 1500, 60), (334, 333, 60)),
+    "likewise, then by what they need beyond the half": ((333, 333, 60), (3000, 1500, 60), (579, 361, 60)),
     "half an even portion is sure": ((400, 400), (100_000, 250), (600, 250)),
-    "no more than is wished": ((333, 333, 200), (0, 0, 0), (333, 333, 333)),
+    "no more than is wished": ((333, 333, 200), (0, 0, 0), (334, 333, 333)),
     "nobody needs anything any more": ((925, 75), (0, 0), (500, 75)),
-    "two share what is left over by what they lack": ((100, 100, 400), (300, 100, 0), (370, 229, 233)),
-    "the same, with less left over": ((100, 100, 700), (300, 100, 0), (167, 132, 233)),
+    "two share what is left over by what they lack": ((100, 100, 400), (300, 100, 0), (371, 229, 233)),
+    "the same, with less left over": ((100, 100, 700), (300, 100, 0), (168, 132, 233)),
     "nearly as it is": ((500, 500), (515, 485), (500, 500)),
     "no more than nearly": ((500, 500), (519, 481), (500, 500)),
     "just more than nearly": ((500, 500), (520, 480), (500, 480)),
@@ -66,11 +66,12 @@ DIVIDED: dict[str, tuple[tuple[int, ...], tuple[float, ...], tuple[int, ...]]] =
     "a small one is to grow by just a quarter": (
         (880, 40, 40, 40),
         (2000, 50, 0, 0),
-        (875, 40, 37, 37),
+        (875, 40, 38, 37),
     ),
-    "it grew, and what is left is hardly anything": ((890, 91), (2000, 95), (890, 91)),
-    "little is left over, for all together": ((490, 490), (2000, 2000), (500, 500)),
-    "less is left over": ((491, 490), (2000, 2000), (491, 490)),
+    "hardly anything is left over": ((498, 498), (2000, 2000), (498, 498)),
+    "a little is left over, for all together": ((498, 497), (2000, 2000), (500, 500)),
+    "a little is left over, and nobody gives up as little": ((505, 490), (2000, 2000), (505, 495)),
+    "it grew, and a little is left over": ((890, 91), (2000, 95), (905, 95)),
 }
 
 
@@ -124,7 +125,7 @@ def claim(keeps_to: int | None, *, need: float = 0, seen_at: float = 11) -> Clai
 
 
 TOLD = Portions(5, (500, 500))
-KNOWN = Division(WHOLE, written=5, since=10)
+KNOWN = Division(WHOLE, written=5, since=10, pressed_since=10 - SETTLE)
 HELD_UP = {
     "one keeps to another writing": [claim(5, need=900), claim(4)],
     "one does not say": [claim(5, need=900), claim(None)],
@@ -140,19 +141,39 @@ def test_nothing_is_divided_before_all_keep_to_it(claims: list[Claim]) -> None:
 
 def test_another_writing_is_noted_first() -> None:
     claims = [claim(5, need=900), claim(5)]
-    assert Division(WHOLE).next(TOLD, claims, 12) == Division(WHOLE, written=5, since=12)
-    assert Division(WHOLE, TOLD, 4, 3).next(TOLD, claims, 12) == Division(WHOLE, TOLD, 5, 12)
+    assert Division(WHOLE).next(TOLD, claims, 12) == Division(WHOLE, None, 5, 12, 12)
+    assert Division(WHOLE, TOLD, 4, 3, 2).next(TOLD, claims, 12) == Division(WHOLE, TOLD, 5, 12, 2)
 
 
 def test_then_it_is_divided_anew() -> None:
     found = KNOWN.next(TOLD, [claim(5, need=900), claim(5)], 12)
-    assert found == Division(WHOLE, Portions(6, (500, 87)), 5, 10)
+    assert found == replace(KNOWN, wanted=Portions(6, (500, 87)))
     free = KNOWN.next(TOLD, [claim(5, need=900), claim(FREE, need=900)], 12)
     assert free.wanted == Portions(6, (500, 87))
 
 
+def test_it_is_not_divided_before_all_have_told_what_they_need() -> None:
+    claims = [claim(5, need=501), claim(5)]
+    begun = replace(KNOWN, pressed_since=None).next(TOLD, claims, 12)
+    assert begun == replace(KNOWN, pressed_since=12)
+    assert begun.next(TOLD, claims, 12 + SETTLE - 0.1) is begun
+    assert begun.next(TOLD, claims, 12 + SETTLE).wanted is not None
+
+
+def test_who_needs_what_it_has_is_not_pressed() -> None:
+    claims = [claim(5, need=500), claim(5, need=500)]
+    assert KNOWN.next(TOLD, claims, 12) == replace(KNOWN, pressed_since=None)
+
+
+def test_where_nobody_lacks_anything_it_is_divided_at_once() -> None:
+    told = Portions(5, (925, 75))
+    found = replace(KNOWN, pressed_since=None).next(told, [claim(5), claim(5)], 12)
+    assert found.wanted == Portions(6, (500, 75))
+
+
 def test_nothing_is_written_where_nothing_changes() -> None:
-    assert KNOWN.next(TOLD, [claim(5), claim(5)], 12) is KNOWN
+    known = replace(KNOWN, pressed_since=None)
+    assert known.next(TOLD, [claim(5), claim(5)], 12) is known
 
 
 def test_demand() -> None:

@@ -12,7 +12,7 @@ import pytest
 from neon_tenants.core.again import Again
 from neon_tenants.core.key import Key
 from neon_tenants.core.lane import Lane
-from neon_tenants.queue import Queue, Reconcile
+from neon_tenants.queue import FEW, Queue, Reconcile
 
 DONE = Again()
 
@@ -110,17 +110,17 @@ async def test_a_retried_key_keeps_its_lane_and_may_rise_but_not_sink() -> None:
     assert passes.lanes == [Lane.ROLLOUT] * 3 + [Lane.CREATE] * 3
 
 
-async def test_a_pass_is_told_whether_others_of_its_namespace_are_ready_or_at_work() -> None:
+async def test_a_pass_is_told_whether_many_of_its_namespace_are_ready_or_at_work() -> None:
     q, passes = queue(), Passes()
-    for one in (Key("many", "a"), Key("many", "b"), Key("one", "a")):
+    keys = [Key("many", f"{number}") for number in range(FEW + 2)]
+    for one in (*keys, Key("few", "a"), Key("few", "b")):
         q.add(one, Lane.CREATE)
     async with working(q, passes):
-        await passes.until(3)
-    assert dict(zip(passes.order, passes.crowds, strict=True)) == {
-        Key("many", "a"): False,
-        Key("many", "b"): True,
-        Key("one", "a"): False,
-    }
+        await passes.until(FEW + 4)
+    told = dict(zip(passes.order, passes.crowds, strict=True))
+    assert [told[one] for one in keys] == [True, True, *[False] * FEW]
+    assert not told[Key("few", "a")]
+    assert not told[Key("few", "b")]
 
 
 async def test_what_is_asked_for_while_a_pass_runs_has_its_own_lane() -> None:

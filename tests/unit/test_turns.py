@@ -22,13 +22,53 @@ def test_namespaces_take_turns_and_inside_one_the_first_is_first() -> None:
     assert served(line, 7) == ["a1", "b1", "c1", "a2", "c2", "a3", None]
 
 
-def test_who_comes_anew_waits_for_one_of_the_crowd_however_long_it_is() -> None:
+def crowded(places: int = 1000) -> Line[str]:
+    """A line in which one namespace waits with so many, of which two were served."""
     line = Line[str]()
-    for number in range(1000):
+    for number in range(places):
         line.join("crowd", f"crowd{number}")
-    served(line, 500)
+    served(line, 2)
+    return line
+
+
+def test_who_comes_anew_waits_for_none_of_the_crowd_however_long_it_is() -> None:
+    line = crowded()
     line.join("quiet", "alone")
-    assert served(line, 3) == ["crowd500", "alone", "crowd501"]
+    assert served(line, 3) == ["alone", "crowd2", "crowd3"]
+
+
+def test_of_many_who_come_anew_one_waits_for_none_and_the_others_for_one() -> None:
+    line = crowded()
+    for item in ("first", "second", "third"):
+        line.join(item, item)
+    assert served(line, 5) == ["first", "crowd2", "second", "third", "crowd3"]
+    line.join("fourth", "fourth")
+    assert served(line, 2) == ["fourth", "crowd4"]
+
+
+def test_who_was_served_in_this_round_waits_for_the_next() -> None:
+    line = crowded()
+    line.join("quiet", "quiet")
+    assert served(line, 1) == ["quiet"]
+    line.join("quiet", "again")
+    line.join("other", "other")
+    assert served(line, 3) == ["crowd2", "again", "other"]
+
+
+def test_where_nobody_waits_the_first_is_first() -> None:
+    line = crowded(2)
+    for item in ("a1", "a2", "b1"):
+        line.join(item[0], item)
+    assert served(line, 4) == ["a1", "b1", "a2", None]
+
+
+def test_who_waits_with_one_already_gets_no_second_place_in_a_round() -> None:
+    line = crowded()
+    line.join("first", "first")
+    line.join("quiet", "quiet1")
+    assert served(line, 2) == ["first", "crowd2"]
+    line.join("quiet", "quiet2")
+    assert served(line, 3) == ["quiet1", "crowd3", "quiet2"]
 
 
 def test_a_crowd_goes_on_however_many_come_anew() -> None:

@@ -47,7 +47,7 @@ _UNLIMITED: Final = {
     "requests_per_second_per_route": "10000",
     "deletions_per_window": "0",
     # The default's 32 are for Neon's real limits: most of their time they wait for a list that many share.
-    "workers": "128",
+    "workers": "256",
 }
 
 

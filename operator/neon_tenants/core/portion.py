@@ -18,6 +18,8 @@ SURE: Final = 0.5
 """Of an even portion: what a shard gets of what it needs, however much others need."""
 CHANGE: Final = 0.02
 """Of the whole: smaller differences are not worth that part of the budget stands still while it moves."""
+HAND_OUT: Final = 0.005
+"""Of the whole: so much that nobody has is given to who lacks it. For that nobody gives anything up."""
 GROWTH: Final = 1.25
 """Times the portion before: a small one that is to grow so much is worth it in any case."""
 CLEAR: Final = 10.0
@@ -29,6 +31,9 @@ SMOOTH: Final = 6.0
 HOLD: Final = 1.0
 """Seconds. So long after more was told it counts: by then, who gave it up has sent its last request of it so
 long ago that it is in no second with ours (Neon's limit of a route)."""
+SETTLE: Final = 6.0
+"""Seconds. Work comes for all shards alike and at once, and they say so one after the other, as each gets to
+write. So long after the first needed more than it has, what a shard says to need is what it needs."""
 FREE: Final = -1
 """What a shard keeps to that nobody holds: it sends nothing, so it holds nothing up."""
 _FORM: Final = re.compile(r"(\d{1,18}):(\d{1,9}(?:,\d{1,9})*)")
@@ -76,21 +81,23 @@ def divided(whole: int, before: Portions, needs: Sequence[float]) -> Portions:
 
     | it is to have | it gets |
     |---|---|
-    | no more than before | that |
+    | no more than before | that, unless all is nearly so |
     | more, and enough is left over | that |
     | more, and not enough is left over | its part of that; the rest when others have given up theirs |
 
-    All stays as it is where it is nearly so.
+    All stays as it is where it is nearly so, and hardly anything is left over.
     """
     pairs = tuple(zip(_wished(whole, needs), before.of, strict=True))
     left = whole - sum(before.of)
-    lack = sum(max(wish - old, 0) for wish, old in pairs)
-    changes = [min(left, lack), *(abs(wish - old) for wish, old in pairs)]
-    if max(changes) < CHANGE * whole and not any(wish >= GROWTH * old for wish, old in pairs):
+    lacks = [max(wish - old, 0) for wish, old in pairs]
+    lack = sum(lacks)
+    given = min(left, lack)
+    moves = any(abs(wish - old) >= CHANGE * whole or wish >= GROWTH * old for wish, old in pairs)
+    if not moves and given < HAND_OUT * whole:
         return before
-    part = min(1.0, left / max(lack, 1))
-    of = (min(wish, old) + int(max(wish - old, 0) * part) for wish, old in pairs)
-    return Portions(before.writing + 1, tuple(of))
+    kept = [min(wish, old) if moves else old for wish, old in pairs]
+    gains = _rounded([one * given / max(lack, 1) for one in lacks], given)
+    return Portions(before.writing + 1, tuple(map(sum, zip(kept, gains, strict=True))))
 
 
 def _wished(whole: int, needs: Sequence[float]) -> tuple[int, ...]:
@@ -101,7 +108,16 @@ def _wished(whole: int, needs: Sequence[float]) -> tuple[int, ...]:
     rest, more = whole - sum(sure), sum(beyond)
     part = 1.0 if more <= rest else rest / more
     spare = (rest - more * part) / len(needs)
-    return tuple(int(has + need * part + spare) for has, need in zip(sure, beyond, strict=True))
+    return _rounded([has + need * part + spare for has, need in zip(sure, beyond, strict=True)], whole)
+
+
+def _rounded(amounts: Sequence[float], total: int) -> tuple[int, ...]:
+    """The integers next to these amounts; their sum is `total` where that of the amounts is."""
+    floors = [int(amount) for amount in amounts]
+    by_rest = sorted(range(len(amounts)), key=lambda number: floors[number] - amounts[number])
+    for number in by_rest[: max(total - sum(floors), 0)]:
+        floors[number] += 1
+    return tuple(floors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,24 +171,35 @@ class Division:
     written: int | None = None
     """The latest writing that it saw, at the time `since`."""
     since: float = 0.0
+    pressed_since: float | None = None
+    """Since when a shard was seen to need more than it has; None where none does."""
 
     def next(self, told: Portions, claims: Sequence[Claim], now: float) -> Division:
         """After a look at all Leases, of which the first tells these portions.
 
-        | what is told | the others | next |
-        |---|---|---|
-        | another writing than before | any | it is noted, and the others are waited for |
-        | the same | one was seen before that, or keeps to another writing, or does not say | wait |
-        | the same | all keep to it, or are nobody's | divided anew |
+        | what is told | the others | a shard needs more than it has | next |
+        |---|---|---|---|
+        | another writing than before | any | any | it is noted, and the others are waited for |
+        | the same | one was seen before that, or keeps to another writing, or does not say | any | wait |
+        | the same | all keep to it, or are nobody's | for less than `SETTLE` | wait |
+        | the same | all keep to it, or are nobody's | no, or for so long | divided anew |
         """
+        needs = [0.0 if claim.keeps_to == FREE else claim.need for claim in claims]
+        seen = self._pressed(any(need > has for need, has in zip(needs, told.of, strict=True)), now)
         if told.writing != self.written:
-            return replace(self, written=told.writing, since=now)
+            return replace(seen, written=told.writing, since=now)
         for claim in claims:
             if claim.seen_at <= self.since or claim.keeps_to not in (told.writing, FREE):
-                return self
-        needs = [0.0 if claim.keeps_to == FREE else claim.need for claim in claims]
+                return seen
+        if seen.pressed_since is not None and now - seen.pressed_since < SETTLE:
+            return seen
         new = divided(self.whole, told, needs)
-        return self if new == told else replace(self, wanted=new)
+        return seen if new == told else replace(seen, wanted=new)
+
+    def _pressed(self, pressed: bool, now: float) -> Division:
+        if pressed is (self.pressed_since is not None):
+            return self
+        return replace(self, pressed_since=now if pressed else None)
 
 
 @dataclass(frozen=True, slots=True)

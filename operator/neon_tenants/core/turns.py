@@ -48,9 +48,18 @@ class _Namespace:
 class Line(Generic[T]):
     """Who waits in one lane, at one of a few gates that may be closed; the namespaces take turns.
 
-    Each place belongs to a round, and a namespace has one place in a round, over all gates. So a namespace
-    that comes anew waits for at most one place of each other. Each call costs O(log n) and the number of
-    gates, however many wait at a closed one.
+    Each place belongs to a round, and a namespace has one place in a round, over all gates.
+
+    | a place is asked for by | it is of the round |
+    |---|---|
+    | a namespace that waits | after that of its last place |
+    | one that does not wait, and was served in the round that is served now | after that |
+    | another, the first since that round began | that is served now |
+    | another, a later one | after that |
+
+    So a namespace that comes anew waits for at most one place of each other, and mostly for none of a crowd;
+    and however many come anew, the others go on. Each call costs O(log n) and the number of gates, however
+    many wait at a closed one.
     """
 
     def __init__(self) -> None:
@@ -59,12 +68,20 @@ class Line(Generic[T]):
         """Those that wait."""
         self._round = 0
         """The one that is served."""
+        self._served: set[str] = set()
+        """Who was served in it."""
+        self._admits = False
+        """Whether it takes one more in: nobody has joined it yet who came while it is served."""
         self._tickets = itertools.count()
 
     def join(self, namespace: str, item: T, gate: str = "") -> Place[T]:
         """Takes the last place of this namespace."""
+        if not self._namespaces:
+            self._admits = False  # there is nobody to go before
         waiting = self._namespaces.setdefault(namespace, _Namespace(0, 0))
-        mine = max(self._round + 1, waiting.next_round)
+        late = self._admits and not waiting.places and namespace not in self._served
+        mine = self._round if late else max(self._round + 1, waiting.next_round)
+        self._admits = self._admits and not late
         waiting.places += 1
         waiting.next_round = mine + 1
         place = Place(item, namespace, gate)
@@ -93,7 +110,9 @@ class Line(Generic[T]):
         _, gate = min(firsts)
         mine, _, place = self._heaps[gate][0]
         # Those who waited at a closed gate come from earlier rounds.
-        self._round = max(self._round, mine)
+        if mine > self._round:
+            self._round, self._served, self._admits = mine, set(), True
+        self._served.add(place.namespace)
         self.leave(place)
         return place.item
 

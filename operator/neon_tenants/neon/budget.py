@@ -26,7 +26,7 @@ class Turn:
     namespace: str = ""
     """Empty for what is done for the whole fleet."""
     crowd: bool = False
-    """Whether others of the namespace are ready or at work: what serves them all may wait for them."""
+    """Whether many others of the namespace are ready or at work: what serves them all may wait for them."""
 
 
 _UNACCOUNTED: Final = Turn(Lane.SWEEP)

@@ -26,6 +26,7 @@ from neon_tenants.sleep import sleep_unless
 GATHER: Final = 0.25
 """Seconds between two lists while several wait. Who waits alone never waits for this."""
 CROWD: Final = 16
+OF_LOOKERS: Final = 3
 FOR_EACH_PAGE: Final = 4
 MAX_GATHER: Final = 1.0
 SLOW_GATHER: Final = 8.0
@@ -107,10 +108,10 @@ class Inventory:
         neon: NeonClient,
         clock: Callable[[], float],
         *,
+        lookers: int,
         recoverable: bool = False,
         takes: Callable[[int], float] = lambda _: 0.0,
         wait_for: float = math.inf,
-        lookers: int = 24,
     ) -> None:
         """`takes` tells in how many seconds so many requests leave, where some wait; 0 where none does.
 
@@ -271,11 +272,11 @@ def crowd_of(*, pages: int, lookers: int) -> int:
 
     | pages | a crowd |
     |---|---|
-    | one of them costs each at most a quarter of a request | `CROWD`, or two thirds of all |
+    | one of them costs each at most a quarter of a request | `CROWD`, or two thirds of all; a third of many |
     | more | `FOR_EACH_PAGE` for each, or all |
-    | more than lookers: a search each is less, none waits for long | `CROWD`, or two thirds of all |
+    | more than lookers: a search each is less, none waits for long | likewise |
     """
-    least = min(CROWD, math.ceil(2 * lookers / 3))
+    least = max(min(CROWD, math.ceil(2 * lookers / 3)), lookers // OF_LOOKERS)
     return least if pages > lookers else max(least, min(FOR_EACH_PAGE * pages, lookers))
 
 

@@ -15,15 +15,15 @@ NEON_CONSUMPTION_REQUESTS_PER_MINUTE: Final = 30
 OUR_SHARE: Final = 0.8
 """The rest is for people: they share the limits."""
 
-RATE_SHARE: Final = 0.96
+RATE_SHARE: Final = 0.97
 """Part of a minute's share that flows evenly: what a long run uses at the least."""
-BURST_SHARE: Final = 0.03
+BURST_SHARE: Final = 0.02
 """Part of a minute's share that may go at once. Rate and burst leave a hundredth of the share, since
 requests that leave in time may reach Neon closer together."""
-PART_BURST: Final = 4.0
+PART_BURST: Final = 3.0
 MOST_BURST: Final = 0.4
 """Requests that may go at once where the share is part of a divided one, or so much of one that is smaller. A
-create that comes alone needs two or three, and is not to wait for the rate between them."""
+create that comes alone needs three, and is not to wait for the rate between them."""
 CONSUMPTION: Final = "/consumption_history/"
 
 
