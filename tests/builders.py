@@ -15,6 +15,7 @@ from neon_tenants.api.tenant_database import (
     TenantDatabaseSpec,
     TenantDatabaseStatus,
 )
+from neon_tenants.core import plan
 from neon_tenants.core.connection import Connection
 from neon_tenants.core.entitlement import Tier
 from neon_tenants.core.intent import Attempt, Intent, Sent, Sighting
@@ -24,6 +25,7 @@ from neon_tenants.core.observed import Lookup, Observed, Tenant
 from neon_tenants.core.project import ComputeSettings, Endpoint, Limits, Project
 from neon_tenants.core.quota import Quota
 from neon_tenants.core.secret import Absent, Ours, SecretObject, SecretState, render, state_of
+from neon_tenants.core.steps import Rest
 
 UID = "8c1f5f0e-1d2c-4b3a-9a4e-0123456789ab"
 OTHER_UID = "11111111-2222-4333-8444-555555555555"
@@ -224,6 +226,15 @@ def bound(**changes: Any) -> Observed:
         "lookup": lookup(project()),
         "endpoints": (endpoint(),),
         "secret": ours(),
-        "knowledge": Knowledge(operations=()),
     }
-    return observed(**world | changes)
+    world |= changes
+    # A process that made it has seen Neon's work end; of one that was told long ago none knows anything.
+    told = world.get("tenant", tenant()).status.binding is not None
+    return observed(**{"knowledge": Knowledge(operations=None if told else ())} | world)
+
+
+def resting(world: Observed) -> Rest:
+    """What the plan rests with."""
+    step = plan.next_step(world)
+    assert isinstance(step, Rest), step
+    return step

@@ -297,11 +297,10 @@ async def _ground(
 def _reconciler(ground: _Ground, *, pauses: Pauses, brake: Brake, rollouts: Rollouts) -> Reconciler:
     settings = ground.settings
     identity = Identity(settings.cluster_id, ground.holder, settings.intent_lifetime)
-    secret_store = Secrets(ground.kube)
     performer = Performer(
         identity=identity,
         tenants=ground.tenants,
-        secrets=secret_store,
+        secrets=Secrets(ground.kube),
         neon=ground.neon,
         alive=ground.alive,
         deleted=ground.deleted,
@@ -316,7 +315,6 @@ def _reconciler(ground: _Ground, *, pauses: Pauses, brake: Brake, rollouts: Roll
         identity=identity,
         tenants=ground.tenants,
         namespaces=ground.namespaces,
-        secrets=secret_store,
         events=ground.events,
         performer=performer,
         memory=ground.memory,

@@ -91,6 +91,11 @@ class Performer:
     # --- looks ---------------------------------------------------------------------------------
 
     @perform.register
+    async def _read_secret(self, _step: steps.ReadSecret, observed: Observed) -> Observed:
+        tenant = observed.tenant
+        return self._with_secret(observed, await self._secrets.get(tenant.namespace, tenant.secret_name))
+
+    @perform.register
     async def _look_up(self, step: steps.LookUp, observed: Observed) -> Observed:
         recorded = _recorded_id(observed)
         if step.fresh:
@@ -306,7 +311,7 @@ class Performer:
     def _seen(self, observed: Observed, **changes: Any) -> Observed:
         return replace(observed, now=self._clock(), **changes)
 
-    def _with_secret(self, observed: Observed, found: SecretObject) -> Observed:
+    def _with_secret(self, observed: Observed, found: SecretObject | None) -> Observed:
         tenant = observed.tenant
         return self._seen(observed, secret=core_secret.state_of(found, uid=tenant.uid, name=tenant.name))
 

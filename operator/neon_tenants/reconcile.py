@@ -14,7 +14,6 @@ from neon_tenants.api import names
 from neon_tenants.api.conditions import Reason
 from neon_tenants.core import event as core_event
 from neon_tenants.core import plan, room, shard
-from neon_tenants.core import secret as core_secret
 from neon_tenants.core import status as core_status
 from neon_tenants.core.again import Again
 from neon_tenants.core.difference import reported
@@ -26,7 +25,7 @@ from neon_tenants.core.knowledge import Knowledge
 from neon_tenants.core.observed import Lookup, Observed, Tenant, is_pending, is_settled
 from neon_tenants.core.record import Record
 from neon_tenants.core.room import Claim
-from neon_tenants.core.secret import Absent
+from neon_tenants.core.secret import Absent, SecretState
 from neon_tenants.core.shard import Scope
 from neon_tenants.core.status import Verdict
 from neon_tenants.core.steps import Leave, Rest, Wait
@@ -34,7 +33,6 @@ from neon_tenants.kube.errors import ConflictError
 from neon_tenants.kube.errors import NotFoundError as GoneError
 from neon_tenants.kube.events import Events, Regarding
 from neon_tenants.kube.namespaces import Namespaces
-from neon_tenants.kube.secrets import Secrets
 from neon_tenants.kube.tenants import Tenants
 from neon_tenants.memory import Memory
 from neon_tenants.neon.errors import NeonError, NotFoundError
@@ -52,7 +50,6 @@ class Reconciler:
         identity: Identity,
         tenants: Tenants,
         namespaces: Namespaces,
-        secrets: Secrets,
         events: Events,
         performer: Performer,
         memory: Memory,
@@ -71,7 +68,6 @@ class Reconciler:
         self._identity = identity
         self._tenants = tenants
         self._namespaces = namespaces
-        self._secrets = secrets
         self._events = events
         self._perform = performer.perform
         self._memory = memory
@@ -81,8 +77,8 @@ class Reconciler:
         self._take_new = take_new
         self._version = version
         self._scope = scope
-        self._resting: dict[Key, Tenant] = {}
-        """Creates that wait for Neon, as our declaration left them; their Secrets were absent."""
+        self._resting: dict[Key, tuple[Tenant, SecretState | None]] = {}
+        """Who waits for Neon, as its last pass left it: creates, and who follows its tier."""
         self._pause = pause
         self._brake = brake
         self._clock = clock
@@ -118,14 +114,14 @@ class Reconciler:
             return Again(backoff=True)
 
     async def _observe(self, namespace: str, name: str) -> Observed | None:
-        """What the plan needs at least: the resource, its tier, its Secret, and our memory of it.
+        """What the plan needs at least: the resource, its tier, and our memory of it.
 
         None where the resource is gone, or another replica's to work on.
         """
         key = Key(namespace, name)
-        resting = self._resting.pop(key, None)
-        resumed = resting is not None and resting.version == self._version(key)
-        tenant = resting if resumed else await self._read(key)
+        tenant, secret = self._resting.pop(key, (None, None))
+        if tenant is None or tenant.version != self._version(key):
+            tenant, secret = await self._read(key), None
         if tenant is None:
             return None
         now = self._clock()
@@ -133,7 +129,6 @@ class Reconciler:
         scope = self._scope()
         if not scope.conducts and not scope.works_on(Record.of(tenant), tier):
             return None
-        found = None if resumed else await self._secrets.get(namespace, tenant.secret_name)
         seen = decode(tenant.annotations.get(names.INTENT), tenant.uid)
         knowledge = self._memory.of(tenant.uid).about(tenant.status.project_id)
         admitted = self._is_admitted(tenant, tier)
@@ -155,7 +150,7 @@ class Reconciler:
             tier=tier,
             namespace_labels=await self._labels(tenant, tier),
             older_tenants=self._older(tenant, tier),
-            secret=core_secret.state_of(found, uid=tenant.uid, name=name),
+            secret=secret,
             knowledge=knowledge,
             note=self._memory.note(tenant.uid),
             shard=shard.told(tenant.uid, scope.count),
@@ -250,13 +245,16 @@ class Reconciler:
         return Again(after=0.0)
 
     def _rest(self, observed: Observed) -> None:
-        """Keeps what need not be read again where a create goes on, as long as the watch tells nothing newer.
+        """Keeps what need not be read again while Neon works, as long as the watch tells nothing newer.
 
-        What comes next is written as a compare-and-swap, and the Secret by a POST: both fail if this is old.
+        What comes next for a create is written as a compare-and-swap, and its Secret by a POST: both fail if
+        this is old. Who only follows its tier gets other limits at most, and a status by compare-and-swap.
         """
         tenant = observed.tenant
-        if observed.knowledge.connection and isinstance(observed.secret, Absent) and not tenant.deleting:
-            self._resting[tenant.key] = tenant
+        if observed.only_follows:
+            self._resting[tenant.key] = (tenant, None)
+        elif observed.knowledge.connection and isinstance(observed.secret, Absent) and not tenant.deleting:
+            self._resting[tenant.key] = (tenant, observed.secret)
 
     async def _failed(self, observed: Observed, error: NeonError) -> Again:
         """A request to Neon failed: back off alone. Only a tenant that is not as it should be says so."""

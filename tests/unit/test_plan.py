@@ -35,6 +35,7 @@ from neon_tenants.core.steps import (
     ReadEndpoints,
     ReadOperations,
     ReadProject,
+    ReadSecret,
     RenameProject,
     Rest,
     Step,
@@ -54,15 +55,49 @@ TOKEN = start_empty_token(["old-project-9"])
 BIGGER = ComputeSettings(0.25, 2, 300)
 
 
-def resting(observed: Observed) -> Rest:
-    step = plan.next_step(observed)
-    assert isinstance(step, Rest), step
-    return step
-
-
 # --- next_step ---------------------------------------------------------------------------------
 
 STEPS: dict[str, tuple[Observed, Step]] = {
+    "0 the Secret is read first": (a.observed(secret=None), ReadSecret()),
+    "0 also that of a deleted tenant, and of one that is settled": (
+        a.observed(secret=None, tenant=a.tenant(status=a.status(), deleting=True)),
+        ReadSecret(),
+    ),
+    "0 also where a look in passing finds all settled": (
+        a.observed(secret=None, tenant=a.tenant(status=a.status())),
+        ReadSecret(),
+    ),
+    "0 not where only the tier is to be followed": (
+        a.observed(secret=None, tenant=a.tenant(status=a.status()), tier=a.tier(generation=2)),
+        LookUp(fresh=True),
+    ),
+    "0 which a rollout has to reach before": (
+        a.observed(
+            secret=None, admitted=False, tenant=a.tenant(status=a.status()), tier=a.tier(generation=2)
+        ),
+        ReadSecret(),
+    ),
+    "0 and not where the spec has changed as well": (
+        a.observed(secret=None, tenant=a.tenant(status=a.status(), generation=2), tier=a.tier(generation=2)),
+        ReadSecret(),
+    ),
+    "0 nor where no Secret was told of yet": (
+        a.observed(secret=None, tenant=a.tenant(status=a.status(binding=None)), tier=a.tier(generation=2)),
+        ReadSecret(),
+    ),
+    "0 nor where no project was": (
+        a.observed(secret=None, tenant=a.tenant(status=a.status(project_id=None)), tier=a.tier(generation=2)),
+        ReadSecret(),
+    ),
+    "0 another project of its name is none of its own unless the Secret says so": (
+        a.observed(
+            secret=None,
+            tenant=a.tenant(status=a.status()),
+            tier=a.tier(generation=2),
+            lookup=a.lookup(a.project(), a.project("copy-2")),
+        ),
+        ReadSecret(),
+    ),
     "1 a deleted tenant is let go by the other half": (
         a.observed(tenant=a.tenant(deleting=True, finalizers=())),
         Leave(),
@@ -368,13 +403,13 @@ RESTS: dict[str, tuple[Observed, Reason]] = {
 
 @pytest.mark.parametrize(("observed", "reason"), RESTS.values(), ids=RESTS.keys())
 def test_the_plan_rests(observed: Observed, reason: Reason) -> None:
-    assert resting(observed).reason is reason
+    assert a.resting(observed).reason is reason
 
 
 def test_a_person_is_told_to_act_exactly_where_nothing_heals_by_itself() -> None:
     calm = {Reason.PAUSED, Reason.PROVISIONED, Reason.SUSPENDED, Reason.QUOTA_EXCEEDED}
     for name, (world, reason) in RESTS.items():
-        assert resting(world).stalled is (reason not in calm), name
+        assert a.resting(world).stalled is (reason not in calm), name
 
 
 TOLD: dict[str, tuple[bool | None, bool | None, bool, float | None]] = {
@@ -409,7 +444,7 @@ TOLD: dict[str, tuple[bool | None, bool | None, bool, float | None]] = {
 
 @pytest.mark.parametrize("row", RESTS)
 def test_a_rest_says_what_works_and_when_it_looks_again(row: str) -> None:
-    rest = resting(RESTS[row][0])
+    rest = a.resting(RESTS[row][0])
     assert (rest.ready, rest.available, rest.applied, rest.again) == TOLD[row]
     assert rest.message
 
@@ -423,7 +458,7 @@ SUSPENDED_OR_STALLED: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("spec", SUSPENDED_OR_STALLED.values(), ids=SUSPENDED_OR_STALLED.keys())
 def test_a_suspended_tenant_is_not_available_whatever_else_is_told(spec: dict[str, Any]) -> None:
     world = a.bound(tenant=a.tenant({"state": "Suspended", **spec}), endpoints=(a.endpoint(disabled=True),))
-    told = resting(world)
+    told = a.resting(world)
     assert told.reason is not Reason.SUSPENDED
     assert told.available is False
 
@@ -434,60 +469,60 @@ def test_a_tenant_that_is_not_well_is_looked_at_freshly_before_it_is_told_so() -
         lookup=a.lookup(a.project(), fresh=False),
     )
     assert plan.next_step(world) == LookUp(fresh=True)
-    assert resting(replace(world, lookup=a.lookup(a.project()))).reason is Reason.IMMUTABLE_FIELD_CHANGED
+    assert a.resting(replace(world, lookup=a.lookup(a.project()))).reason is Reason.IMMUTABLE_FIELD_CHANGED
 
 
 def test_nobody_is_available_by_a_secret_that_is_not_its_login() -> None:
     labels = a.tenant({"connectionSecret": {"labels": {"team": "x"}}})
     edited = {**a.secret_object().data, "password": "another"}
-    assert resting(a.bound(secret=Foreign())).available is False
-    assert resting(a.bound(secret=Conflict("sibling"))).available is False
-    assert resting(a.bound(tenant=labels, secret=a.ours(immutable=True))).available is None
-    told = resting(a.bound(connection=a.CONNECTION, secret=a.ours(immutable=True, data=edited)))
+    assert a.resting(a.bound(secret=Foreign())).available is False
+    assert a.resting(a.bound(secret=Conflict("sibling"))).available is False
+    assert a.resting(a.bound(tenant=labels, secret=a.ours(immutable=True))).available is None
+    told = a.resting(a.bound(connection=a.CONNECTION, secret=a.ours(immutable=True, data=edited)))
     assert told.available is False
 
 
 def test_an_immutable_secret_of_an_earlier_life_is_no_login() -> None:
     left = LeftBehind(a.secret_object(uid=a.OTHER_UID, immutable=True))
-    told = resting(a.bound(connection=a.CONNECTION, secret=left))
+    told = a.resting(a.bound(connection=a.CONNECTION, secret=left))
     assert (told.reason, told.available) == (Reason.SECRET_NOT_OURS, False)
 
 
 @pytest.mark.parametrize("secret", [Foreign(), Conflict("sibling"), Conflict("")])
 def test_a_secret_in_the_way_is_named(secret: Foreign | Conflict) -> None:
-    message = resting(a.bound(secret=secret)).message
+    message = a.resting(a.bound(secret=secret)).message
     assert "acme-database" in message
     assert "connectionSecret.name" in message
 
 
 def test_a_missing_project_says_whether_it_can_be_recovered() -> None:
     world = a.observed(tenant=a.tenant(status=a.status()))
-    gone = resting(replace(world, lookup=a.lookup(recoverable=())))
-    deleted = resting(replace(world, lookup=a.lookup(recoverable=(a.project(),))))
+    gone = a.resting(replace(world, lookup=a.lookup(recoverable=())))
+    deleted = a.resting(replace(world, lookup=a.lookup(recoverable=(a.project(),))))
     assert "recover it" not in gone.message
     assert "recover it" in deleted.message
     assert "for 7 days" in deleted.message
     assert "moved" in gone.message
     until = a.project(recoverable_until="2026-11-29T00:00:00Z")
-    told = resting(replace(world, lookup=a.lookup(recoverable=(until,))))
+    told = a.resting(replace(world, lookup=a.lookup(recoverable=(until,))))
     assert "until 2026-11-29T00:00:00Z" in told.message
 
 
 def test_a_predecessor_is_left_aside_by_its_token() -> None:
     certificates = {"old-project-9": a.certificate(a.PREDECESSOR)}
     asked = a.observed(lookup=a.lookup(OLD_PROJECT), certificates=certificates)
-    assert TOKEN in resting(asked).message
+    assert TOKEN in a.resting(asked).message
     answered = replace(asked, tenant=a.tenant(annotations={names.START_EMPTY: TOKEN}))
     assert plan.next_step(answered) == DeclareIntent()
 
 
 def test_several_predecessors_are_counted() -> None:
     one = a.observed(lookup=a.lookup(OLD_PROJECT), certificates={"old-project-9": None})
-    assert "A database" in resting(one).message
+    assert "A database" in a.resting(one).message
     other = replace(OLD_PROJECT, id="old-project-8")
     certificates = dict.fromkeys(("old-project-8", "old-project-9"))
     world = a.observed(lookup=a.lookup(OLD_PROJECT, other), certificates=certificates)
-    assert "2 databases" in resting(world).message
+    assert "2 databases" in a.resting(world).message
 
 
 WAITS: dict[str, tuple[Observed, Reason, float]] = {
@@ -595,13 +630,13 @@ def test_a_change_of_quota_alone_sends_no_endpoint_patch() -> None:
     world = a.bound(lookup=a.lookup(a.project(quota=quota)))
     step = plan.next_step(world)
     assert step == UpdateProject("cool-project-1", a.LIMITS, frozenset({"writtenData"}))
-    assert resting(replace(world, lookup=a.lookup(a.project()))).ready
+    assert a.resting(replace(world, lookup=a.lookup(a.project()))).ready
 
 
 def test_what_neons_list_left_out_is_not_known_to_differ() -> None:
     unknown = a.project(quota=None, defaults=None, retention_seconds=None, complete=False)
     settled = a.tenant(status=a.status())
-    assert resting(a.bound(tenant=settled, lookup=a.lookup(unknown, fresh=False))).ready
+    assert a.resting(a.bound(tenant=settled, lookup=a.lookup(unknown, fresh=False))).ready
 
 
 def test_the_owner_of_the_database_is_named_as_neon_names_it() -> None:
@@ -610,7 +645,7 @@ def test_the_owner_of_the_database_is_named_as_neon_names_it() -> None:
 
 def test_a_suspend_time_that_neon_stores_as_its_default_is_no_difference() -> None:
     compute = replace(a.LIMITS.compute, suspend_seconds=0)
-    assert resting(
+    assert a.resting(
         a.bound(lookup=a.lookup(a.project(defaults=compute)), endpoints=(a.endpoint(compute=compute),))
     ).ready
 
@@ -625,9 +660,9 @@ def test_a_setting_that_neon_did_not_take_is_asked_for_once() -> None:
     )
     assert isinstance(plan.next_step(world), UpdateProject)
     remembered = replace(world, knowledge=Knowledge(operations=(), not_taken=frozenset({"suspendAfter"})))
-    assert resting(remembered).ready
+    assert a.resting(remembered).ready
     noted = a.status(tier={"name": "free", "generation": 1, "not_taken": ["suspendAfter"]})
-    assert resting(replace(world, tenant=a.tenant(status=noted))).ready
+    assert a.resting(replace(world, tenant=a.tenant(status=noted))).ready
     of_another_generation = a.status(tier={"name": "free", "generation": 0, "not_taken": ["suspendAfter"]})
     again = replace(world, tenant=a.tenant(status=of_another_generation))
     assert isinstance(plan.next_step(again), UpdateProject)
@@ -645,7 +680,7 @@ def test_a_second_look_is_due_when_another_post_may_still_be_under_way() -> None
         tenant=a.tenant(annotations=ANNOTATED),
         knowledge=Knowledge(operations=(), sighting=a.sighting(since=a.NOW - 100)),
     )
-    verdict = resting(world)
+    verdict = a.resting(world)
     assert verdict.ready
     assert verdict.again == pytest.approx(200.0)
 
@@ -655,12 +690,12 @@ def test_a_second_look_is_due_by_the_clock_of_the_sender() -> None:
         operations=(), sighting=a.sighting(since=a.NOW - 100), attempt=a.attempt(sent=Sent.UNKNOWN)
     )
     world = a.bound(tenant=a.tenant(annotations=ANNOTATED), knowledge=lost)
-    assert resting(world).again == pytest.approx(a.LIFETIME)
+    assert a.resting(world).again == pytest.approx(a.LIFETIME)
 
 
 def test_no_second_look_is_due_for_a_post_whose_time_is_over() -> None:
     over = Knowledge(operations=(), sighting=a.sighting(since=a.NOW - a.LIFETIME))
-    assert resting(a.bound(tenant=a.tenant(annotations=ANNOTATED), knowledge=over)).again is None
+    assert a.resting(a.bound(tenant=a.tenant(annotations=ANNOTATED), knowledge=over)).again is None
 
 
 def test_a_login_that_was_read_wins_over_the_one_in_the_secret() -> None:
@@ -694,13 +729,13 @@ WELL: dict[str, Observed] = {
 
 @pytest.mark.parametrize("world", WELL.values(), ids=WELL.keys())
 def test_all_is_well_where(world: Observed) -> None:
-    rest = resting(world)
+    rest = a.resting(world)
     assert (rest.reason, rest.ready) == (Reason.PROVISIONED, True)
     assert rest.message.endswith("logs in.")
 
 
 def test_a_tier_that_went_is_told_to_a_tenant_that_had_it() -> None:
     had = a.bound(tier=None, tenant=a.tenant(status=a.status()))
-    assert resting(had).reason is Reason.TIER_NOT_FOUND
+    assert a.resting(had).reason is Reason.TIER_NOT_FOUND
     unreached = a.bound(tier=None, tenant=a.tenant(), admitted=False)
-    assert resting(unreached).reason is Reason.TIER_NOT_FOUND
+    assert a.resting(unreached).reason is Reason.TIER_NOT_FOUND

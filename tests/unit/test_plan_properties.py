@@ -42,6 +42,7 @@ from neon_tenants.core.steps import (
     ReadEndpoints,
     ReadOperations,
     ReadProject,
+    ReadSecret,
     RemoveFinalizer,
     RenameProject,
     Rest,
@@ -83,7 +84,8 @@ some_projects = st.lists(projects, max_size=3, unique_by=lambda p: p.id).map(tup
 lookups = st.none() | st.builds(
     Lookup, some_projects, fresh=st.booleans(), recoverable=st.none() | some_projects
 )
-SECRETS: tuple[SecretState, ...] = (
+SECRETS: tuple[SecretState | None, ...] = (
+    None,
     Absent(),
     Foreign(),
     Conflict("sibling"),
@@ -262,6 +264,7 @@ def test_a_wanted_tenants_recorded_or_published_project_is_never_deleted(world: 
     if isinstance(step, DeleteProject) and not world.tenant.deleting:
         assert step.duplicate
         assert step.project_id != world.tenant.status.project_id
+        assert world.secret is not None
         assert not (isinstance(world.secret, Ours) and world.secret.project_id == step.project_id)
         born = world.certificates[step.project_id]
         assert born == Certificate.of(world.marker)
@@ -312,10 +315,32 @@ def test_the_resource_goes_only_when_nothing_of_it_is_left(world: Observed) -> N
         assert world.intent_state is not IntentState.ALIVE
 
 
-def performed(step: Step, world: Observed, neon: dict[str, Project]) -> Observed:  # noqa: C901, PLR0911, PLR0912
+@pytest.mark.proves("F64")
+@given(worlds(), ids)
+def test_who_only_follows_its_tier_needs_no_secret_or_it_is_read(world: Observed, project_id: str) -> None:
+    tenant = a.tenant(status=a.status(project_id=project_id))
+    follows = replace(world, tenant=tenant, tier=a.tier(generation=2), secret=None)
+    assert follows.only_follows
+    step = plan.next_step(follows)
+    if not isinstance(step, ReadSecret):
+        assert step == plan.next_step(replace(follows, secret=a.ours(project_id=project_id)))
+
+
+@pytest.mark.proves("F64")
+@given(worlds())
+def test_everybody_elses_secret_is_read_first(world: Observed) -> None:
+    unread = replace(world, secret=None)
+    assert unread.only_follows or plan.next_step(unread) == ReadSecret()
+
+
+def performed(  # noqa: C901, PLR0911, PLR0912
+    step: Step, world: Observed, neon: dict[str, Project], secret: SecretState
+) -> Observed:
     """What the world is after a step that succeeds, in a Neon that does as it is told at once."""
     listed = tuple(neon.values())
     match step:
+        case ReadSecret():
+            return replace(world, secret=secret)
         case LookUp(fresh):
             return replace(world, lookup=Lookup(listed, fresh=fresh))
         case LookUpDeleted():
@@ -403,8 +428,8 @@ def with_project(world: Observed, neon: dict[str, Project], project: Project) ->
 
 
 @pytest.mark.proves("F64", "I1", "I10")
-@given(worlds())
-def test_from_any_world_the_plan_comes_to_rest_in_a_few_steps(world: Observed) -> None:
+@given(worlds(), st.sampled_from([secret for secret in SECRETS if secret is not None]))
+def test_from_any_world_the_plan_comes_to_rest_in_a_few_steps(world: Observed, secret: SecretState) -> None:
     neon = {p.id: p for p in (world.lookup.projects if world.lookup else ())}
     created = 0
     released = False
@@ -414,7 +439,7 @@ def test_from_any_world_the_plan_comes_to_rest_in_a_few_steps(world: Observed) -
             break
         created += isinstance(step, CreateProject)
         released |= isinstance(step, RemoveFinalizer)
-        world = performed(step, world, neon)
+        world = performed(step, world, neon, secret)
     else:
         pytest.fail(f"still at {step}")
     assert created <= 1

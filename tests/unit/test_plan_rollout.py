@@ -33,8 +33,7 @@ def reached(spec: dict[str, Any] | None = None, *, admitted: bool, **changes: An
 
 
 def applied(observed: Observed) -> AppliedTier | None:
-    rest = plan.next_step(observed)
-    assert isinstance(rest, Rest), rest
+    rest = a.resting(observed)
     assert (rest.reason, rest.ready) == (Reason.PROVISIONED, True)
     return core_status.updated(observed, Verdict.of(rest), "2026-02-02T00:00:00Z").tier
 
@@ -98,6 +97,14 @@ def waits(**changes: Any) -> Observed:
     done = project_step(replace(observed, endpoints=(a.endpoint(),))).limits
     project = a.project(quota=done.quota, defaults=done.compute, retention_seconds=done.retention_seconds)
     return replace(observed, lookup=a.lookup(project, fresh=False))
+
+
+def test_who_only_follows_its_tier_comes_to_rest_without_its_secret() -> None:
+    observed = settled_project(reached(admitted=True, secret=None))
+    assert observed.only_follows
+    assert applied(observed) == WAITING
+    told = core_status.updated(observed, Verdict.of(a.resting(observed)), "2026-02-02T00:00:00Z")
+    assert told.binding == observed.tenant.status.binding
 
 
 def test_a_compute_that_waits_is_looked_at_without_another_list() -> None:

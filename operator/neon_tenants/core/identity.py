@@ -10,7 +10,7 @@ from neon_tenants.core.marker import start_empty_token
 from neon_tenants.core.observed import Lookup, Observed
 from neon_tenants.core.project import Project
 from neon_tenants.core.secret import Ours
-from neon_tenants.core.steps import LookUpDeleted, ReadCertificate
+from neon_tenants.core.steps import LookUpDeleted, ReadCertificate, ReadSecret
 
 MAX_RELEASED: Final = 8
 """Projects that a resource may give up for earlier ones; the status keeps their ids."""
@@ -58,7 +58,9 @@ class Predecessors:
     token: str
 
 
-Identity: TypeAlias = Bound | Unbound | Missing | Stranger | Predecessors | ReadCertificate | LookUpDeleted
+Look: TypeAlias = ReadSecret | ReadCertificate | LookUpDeleted
+"""What must be read before it can be told."""
+Identity: TypeAlias = Bound | Unbound | Missing | Stranger | Predecessors | Look
 
 
 def identify(observed: Observed, lookup: Lookup) -> Identity:
@@ -104,7 +106,7 @@ def _exact(observed: Observed, lookup: Lookup) -> tuple[Project, ...]:
     return tuple(p for p in lookup.projects if p.name == observed.marker.project_name)
 
 
-def _bound(observed: Observed, lookup: Lookup, project: Project) -> Bound | ReadCertificate:
+def _bound(observed: Observed, lookup: Lookup, project: Project) -> Bound | Look:
     """The recorded id wins, before recording the oldest; others are duplicates or suspects (rule 9)."""
     published = observed.secret.project_id if isinstance(observed.secret, Ours) else None
     duplicates: list[Project] = []
@@ -116,6 +118,8 @@ def _bound(observed: Observed, lookup: Lookup, project: Project) -> Bound | Read
         if other.id in observed.tenant.status.released_projects:
             released.append(other)
             continue
+        if observed.secret is None:
+            return ReadSecret()
         if other.id not in observed.certificates:
             return ReadCertificate(other.id)
         certificate = observed.certificates[other.id]

@@ -158,7 +158,7 @@ class Observed:
     namespace_labels: Mapping[str, str] | None
     older_tenants: int | None
     """How many of its namespace come before it in the tier; None where that has no limit, or it is in."""
-    secret: SecretState
+    secret: SecretState | None = None
     knowledge: Knowledge = field(default_factory=Knowledge)
     note: Note = field(default_factory=Note)
     lookup: Lookup | None = None
@@ -222,6 +222,21 @@ class Observed:
         """Whether the status says that all of this was applied already, so that nothing need be read."""
         settled = is_settled(self.tenant, self.tier, admitted=self.admitted)
         return settled and not self.knowledge.operations
+
+    @property
+    def only_follows(self) -> bool:
+        """Whether all that is to be done is to follow the tier: the Secret says nothing about that.
+
+        It stands as it did when spec and tier were applied last; looks in passing go on reading it.
+        """
+        tenant, status = self.tenant, self.tenant.status
+        return (
+            self.admitted
+            and is_pending(status.tier, self.tier)
+            and is_settled(tenant, self.tier, admitted=False)
+            and status.project_id is not None
+            and status.binding is not None
+        )
 
     @property
     def held(self) -> bool:

@@ -21,6 +21,7 @@ from neon_tenants.core.steps import (
     DeclareIntent,
     LookUp,
     ReadEndpoints,
+    ReadSecret,
     Rest,
     Step,
     Wait,
@@ -32,6 +33,7 @@ def next_step(observed: Observed) -> Step:
 
     | # | observed | step |
     |---|---|---|
+    | 0 | the Secret not read, and more to do than to follow the tier | ReadSecret |
     | 1 | deleted | `removal.next_step`; where deletionProtection holds it, the rows of `_protected` |
     | 2 | paused | Rest Paused |
     | 2 | a part of the spec is not understood | Rest SpecNotUnderstood |
@@ -47,6 +49,8 @@ def next_step(observed: Observed) -> Step:
     A write is never decided on an older look: then row 4 comes first again, fresh. Whether a compute is idle
     by now may be looked at.
     """
+    if observed.secret is None and not observed.only_follows:
+        return ReadSecret()
     if observed.tenant.deleting:
         removing = removal.next_step(observed)
         return _protected(observed) if removing is removal.PROTECTED else removing

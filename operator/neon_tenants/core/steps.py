@@ -12,6 +12,11 @@ from neon_tenants.core.secret import SecretContent
 
 
 @dataclass(frozen=True, slots=True)
+class ReadSecret:
+    """What stands in the place of the connection Secret?"""
+
+
+@dataclass(frozen=True, slots=True)
 class LookUp:
     """Which projects are of our place? Fresh: from a list that begins after now."""
 
@@ -181,7 +186,14 @@ class Leave:
 
 
 Read: TypeAlias = (
-    LookUp | LookUpDeleted | ReadCertificate | ReadProject | ReadEndpoints | ReadOperations | ReadConnection
+    ReadSecret
+    | LookUp
+    | LookUpDeleted
+    | ReadCertificate
+    | ReadProject
+    | ReadEndpoints
+    | ReadOperations
+    | ReadConnection
 )
 NeonWrite: TypeAlias = CreateProject | RenameProject | UpdateProject | UpdateEndpoint | DeleteProject
 KubeWrite: TypeAlias = (

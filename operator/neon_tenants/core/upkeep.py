@@ -59,6 +59,7 @@ def next_step(observed: Observed, bound: Bound) -> Step:
     | 8 | not settled, or the computes may have changed; endpoints not read | ReadEndpoints |
     | 9 | an endpoint's size or suspend time differs, and is not only reported; or its disabled flag | \
     UpdateEndpoint |
+    | | rows 10 to 13 only where the Secret was read, since nothing but the tier is to be followed else | |
     | 10 | the Secret's name is taken | Rest with the reason |
     | 11 | the login is not known where the Secret needs it | ReadConnection |
     | 12 | no Secret | CreateSecret |
@@ -180,6 +181,8 @@ def _endpoint(
 
 
 def _secret(observed: Observed, project: Project) -> Step | None:
+    if observed.secret is None:
+        return None
     if taken := secret_taken(observed):
         return taken
     tenant, secret = observed.tenant, observed.secret
