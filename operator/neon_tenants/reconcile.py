@@ -132,7 +132,7 @@ class Reconciler:
         seen = decode(tenant.annotations.get(names.INTENT), tenant.uid)
         knowledge = self._memory.of(tenant.uid).about(tenant.status.project_id)
         admitted = self._is_admitted(tenant, tier)
-        settled = is_settled(tenant, tier, admitted=admitted) and not knowledge.operations
+        settled = is_settled(tenant, tier, admitted=admitted) and not knowledge.wrote
         since = knowledge.waiting_since
         knowledge = replace(
             knowledge,

@@ -40,6 +40,14 @@ OLD_READS = 12
 """Reads that are answered with an older state; then that stops, since no end comes before."""
 
 
+async def tier_changes(scene: Scene, tier: str) -> None:
+    """Its tier changes, and the tenant follows."""
+    await scene.cluster.patch("DatabaseTier", scene.tiers[tier], {"spec": {"historyRetention": "720h"}})
+    await scene.cluster.until_tenant(
+        "acme", lambda found: found["status"]["tier"]["generation"] == 2, "it has the new tier"
+    )
+
+
 async def life(scene: Scene) -> Object:
     """A create, another tier, a suspension, a tier that changes; a second tenant that comes and goes."""
     await scene.create()
@@ -48,10 +56,7 @@ async def life(scene: Scene) -> Object:
     await scene.cluster.until_ready()
     await scene.change(state="Suspended")
     await scene.cluster.until_ready()
-    await scene.cluster.patch("DatabaseTier", scene.tiers["pro"], {"spec": {"historyRetention": "720h"}})
-    await scene.cluster.until_tenant(
-        "acme", lambda found: found["status"]["tier"]["generation"] == 2, "it has the new tier"
-    )
+    await tier_changes(scene, "pro")
     await scene.create("other")
     await scene.cluster.until_ready("other")
     await scene.cluster.delete("TenantDatabase", "other")
@@ -221,6 +226,31 @@ async def test_reads_that_lie_behind_repeat_no_create_and_no_deletion(
     assert irreversible(found) == irreversible(reference)
     assert wire.aged
     await stays(unconnected, wire, found["end"])
+
+
+@pytest.mark.proves("F32", "I6")
+async def test_what_a_pass_did_on_an_old_read_is_looked_at_once_more(
+    unconnected: Scene, wire: WatchWire
+) -> None:
+    """It started the computes of a tenant that was suspended since. Its status loses; the next pass looks."""
+    await unconnected.create()
+    await unconnected.cluster.until_ready()
+    await unconnected.change(state="Suspended")
+    await unconnected.cluster.until_ready()
+    await tier_changes(unconnected, "free")
+    before, (_, patched) = await end_state(unconnected), unconnected.patches()
+    back = iter([3])  # as it was before its state was changed, with the tier of now to be followed
+    wire.reads = lambda read: next(back, 0) if read == Read("tenantdatabases", "acme") else 0
+
+    async def started() -> bool:
+        return unconnected.patches()[1] > patched
+
+    async def is_right() -> bool:
+        return await end_state(unconnected) == before
+
+    await until(started, "a pass on an old read has started its computes")
+    await until(is_right, "the next one has suspended them")
+    await stays(unconnected, wire, before)
 
 
 @pytest.mark.proves("F32", "I1", "I2", "I3")

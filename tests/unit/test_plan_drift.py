@@ -152,3 +152,21 @@ def test_a_tier_that_only_reports_says_nothing_before_its_rollout_reaches_the_te
     rest = plan.next_step(held(lookup=a.lookup(SHORTER), tier=tier, admitted=False))
     assert isinstance(rest, Rest)
     assert (rest.reason, rest.drift) == (Reason.PROVISIONED, ())
+
+
+WROTE = Knowledge(operations=())
+"""Of a pass that wrote to Neon and ended without a status."""
+
+
+def test_what_this_process_wrote_without_a_status_is_looked_at_whatever_the_status_says() -> None:
+    assert plan.next_step(held(lookup=None)) == LookUp(fresh=False)
+    assert plan.next_step(held(lookup=None, knowledge=WROTE)) == LookUp(fresh=True)
+    assert isinstance(plan.next_step(held(endpoints=None)), Rest)
+    assert plan.next_step(held(endpoints=None, knowledge=WROTE)) == ReadEndpoints("cool-project-1")
+
+
+def test_nothing_of_a_change_comes_before_its_rollout_because_something_was_written() -> None:
+    larger = a.tier(generation=2, historyRetention="720h")
+    for knowledge in (Knowledge(), WROTE):
+        world = held(tier=larger, admitted=False, knowledge=knowledge, endpoints=(a.endpoint(),))
+        assert isinstance(plan.next_step(world), Rest)

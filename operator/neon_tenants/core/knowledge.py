@@ -44,6 +44,11 @@ class Knowledge:
     """Drift that an event told of, and that stands since the tier only reports it."""
 
     @property
+    def wrote(self) -> bool:
+        """Whether this process wrote to Neon since a status said last that all was applied."""
+        return self.operations is not None
+
+    @property
     def created_id(self) -> str | None:
         """The id of that project."""
         return None if self.created is None else self.created.id

@@ -218,10 +218,18 @@ class Observed:
         return frozenset(applied.waiting if same else ())
 
     @property
+    def applied(self) -> bool:
+        """Whether the status says that all of this was applied already."""
+        return is_settled(self.tenant, self.tier, admitted=self.admitted)
+
+    @property
     def settled(self) -> bool:
-        """Whether the status says that all of this was applied already, so that nothing need be read."""
-        settled = is_settled(self.tenant, self.tier, admitted=self.admitted)
-        return settled and not self.knowledge.operations
+        """Whether all of this was applied already, so that nothing need be read.
+
+        Not where a pass wrote to Neon and then lost against a newer spec: that one's status does not speak of
+        what it did.
+        """
+        return self.applied and not self.knowledge.wrote
 
     @property
     def only_follows(self) -> bool:

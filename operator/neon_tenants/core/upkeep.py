@@ -83,7 +83,7 @@ def next_step(observed: Observed, bound: Bound) -> Step:
 
 def _wanted(observed: Observed, project: Project) -> Limits | Refusal | None:
     """What the tenant is to get; None where all stays as it is, since no rollout has reached it."""
-    if not observed.admitted and observed.settled:
+    if not observed.admitted and observed.applied:
         return None
     limits = entitled(observed)
     if observed.admitted or isinstance(limits, Refusal):
