@@ -56,7 +56,7 @@ async def play(client: NeonClient) -> None:
 
     await until(finished, "the project is made")
     assert [p.id for p in (await client.list_projects()).projects] == [project.id]
-    assert (await client.list_projects(search=a.MARKER.search_text)).projects[0].id == project.id
+    assert (await client.list_projects(search=lambda: a.MARKER.search_text)).projects[0].id == project.id
     assert (await client.list_projects(recoverable=True)).projects == ()
     assert (await client.get_project(project.id)) is not None
     assert await client.get_project("no-such-project-1") is None

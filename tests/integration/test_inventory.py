@@ -125,7 +125,7 @@ async def test_a_crowd_shares_a_list_in_the_lane_of_creates_whoever_came_first(
     await joined(inventory, len(crowd))
     neon.first.set()
     await asyncio.gather(under_way, *crowd)
-    assert neon.asked == [None, None]
+    assert neon.asked == [MARKER.search_text, None]
     assert neon.lanes == [Lane.CREATE, Lane.CREATE]
 
 
@@ -210,7 +210,7 @@ async def test_who_is_of_no_crowd_waits_for_none(neon: Neon, inventory: Inventor
     await asyncio.wait_for(due.wait(), 20)
     neon.first.set()
     await asyncio.gather(under_way, *crowd, alone)
-    assert neon.asked == [None, None]
+    assert neon.asked == [MARKER.search_text, None]
 
 
 async def test_what_makes_a_list_longer_does_not_join_that_of_a_create(
@@ -256,7 +256,8 @@ async def test_of_projects_that_nobody_looks_for_only_id_and_name_need_be_unders
 ) -> None:
     neon.first.set()
     neon.projects = [{"id": "other-project-1", "name": "somebody's"}, OURS]
-    assert [project.id for project in await look(inventory, Lane.CREATE)] == [OURS["id"]]
+    found, _ = await asyncio.gather(*(look(inventory, Lane.CREATE) for _ in range(2)))
+    assert [project.id for project in found] == [OURS["id"]]
     with pytest.raises(NeonError):
         await inventory.whole()
     neon.projects = [{"id": "other-project-1", "name": 7}, OURS]
@@ -264,9 +265,17 @@ async def test_of_projects_that_nobody_looks_for_only_id_and_name_need_be_unders
         await look(inventory, Lane.CREATE)
 
 
+async def test_who_looks_alone_asks_for_no_others(neon: Neon, inventory: Inventory) -> None:
+    neon.first.set()
+    for _ in range(2):
+        await look(inventory, Lane.CREATE)
+    await look(inventory, Lane.CREATE, whole=True)
+    assert neon.asked == [MARKER.search_text, MARKER.search_text, None]
+
+
 async def test_a_list_for_a_few_serves_nobody_later(neon: Neon, inventory: Inventory) -> None:
     neon.first.set()
-    await look(inventory, Lane.CREATE)
+    await asyncio.gather(look(inventory, Lane.CREATE), look(inventory, Lane.CREATE))
     neon.projects = [OURS]
     assert len(await inventory.in_place(MARKER, newer_than=0.0, whole=True)) == 1
     neon.projects = []

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from cluster import Object, condition
 from neon_sandbox.emulator.scripts import Script
+from neon_tenants.core.marker import Marker
 from scene import Scene, query
 from waiting import until
 
@@ -87,7 +89,8 @@ async def test_a_definite_refusal_is_repeated_within_the_same_intent(running: Sc
 
 @pytest.mark.proves("F17")
 async def test_an_incomplete_list_is_not_an_empty_one(running: Scene) -> None:
-    other = await running.console("POST", "/projects", project={"name": "other"})
+    place = Marker(running.prefix, running.namespace, "acme", str(UUID(int=0))).search_text
+    other = await running.console("POST", "/projects", project={"name": f"copy-of-{place}"})
     await running.until_idle()
     running.neon.knobs.unavailable_project_ids = [other["project"]["id"]]
     await running.create()
@@ -333,8 +336,6 @@ async def test_a_predecessor_that_is_renamed_to_the_new_owner_is_bound_with_its_
     running: Scene,
 ) -> None:
     """Rule 14's one rename, done here by hand."""
-    from neon_tenants.core.marker import Marker
-
     old = await rebuilt(running)
     tenant = await running.cluster.until_reason("PreviousProjectFound")
     marker = Marker(running.prefix, running.namespace, "acme", tenant["metadata"]["uid"])

@@ -154,7 +154,7 @@ async def test_a_cursor_and_a_search_stay_in_their_parameters(
 ) -> None:
     server.says(b'{"projects": []}')
     server.asked.clear()
-    await neon.list_projects(cursor=cursor, search=search)
+    await neon.list_projects(cursor=cursor, search=lambda: search)
     path, query = on_the_wire(server)
     assert path == "/api/v2/projects"
     asked = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=True))

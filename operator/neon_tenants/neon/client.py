@@ -82,23 +82,27 @@ class NeonClient:
         self,
         *,
         cursor: str | None = None,
-        search: str | None = None,
+        search: Callable[[], str | None] | None = None,
         recoverable: bool = False,
         wanted: Callable[[str], bool] | None = None,
-        leaving: Callable[[], None] | None = None,
     ) -> ProjectPage:
-        """One page of projects; `search` is part of a name or id, `recoverable` lists deleted ones.
+        """One page of projects; `recoverable` lists deleted ones.
 
-        Projects whose names are not `wanted` are left out. What is true when `leaving` is called is seen.
+        `search` is called right before the request leaves: what is true then is seen, and the part of a name
+        or id that it returns is searched for. Projects whose names are not `wanted` are left out.
         """
         asked = {
             "limit": str(PAGE),
             "org_id": self._org_id,
             "cursor": cursor,
-            "search": search,
             "recoverable": "true" if recoverable else None,
         }
         params = {name: value for name, value in asked.items() if value is not None}
+
+        def leaving() -> dict[str, str]:
+            text = search() if search else None
+            return {} if text is None else {"search": text}
+
         request = Request("list projects", "GET", "/projects", params=params, leaving=leaving)
         answer, listed = await self._http.read(request, partial(models.ProjectList.read, wanted=wanted))
         return ProjectPage(

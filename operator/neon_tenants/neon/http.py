@@ -10,7 +10,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlencode
@@ -65,8 +65,8 @@ class Request:
     json: Any = None
     send_before: float | None = None
     """On the clock: it leaves before, or never."""
-    leaving: Callable[[], None] | None = None
-    """Called when its waits are over, right before it leaves; again where it is repeated."""
+    leaving: Callable[[], Mapping[str, str]] | None = None
+    """Gives more `params` when its waits are over, right before it leaves; again where it is repeated."""
 
     @property
     def path(self) -> str:
@@ -166,7 +166,7 @@ class Http:
                 f"The request to {what} waited too long for its turn and was not sent.", Done.NO
             )
         if request.leaving is not None:
-            request.leaving()
+            request = replace(request, params={**(request.params or {}), **request.leaving()})
         status: int | None = None
         try:
             async with asyncio.timeout(self._timeout):

@@ -2,7 +2,8 @@
 
 Creates that wait at the same time share one complete list that *began after* each of them was read
 (docs/protocol.md, rule 7). Where a list takes more pages than there are tenants waiting,
-each searches for its own place instead, which is one request.
+each searches for its own place instead, which is one request. So does a list for which only one waits when it
+leaves: Neon has less to tell.
 """
 
 from __future__ import annotations
@@ -62,24 +63,31 @@ class _Round:
         self.task = task
         self.waiting = 0
         self.whole = False
-        self.places: set[str] = set()
+        self.places: dict[str, Marker] = {}
         """Where those look who do not ask for the whole list."""
         self.due = asyncio.Event()
         """Whether it is time to begin: many wait, or one that is of no crowd."""
 
-    def join(self, place: str | None, *, alone: bool, crowd: int) -> None:
+    def join(self, marker: Marker | None, *, alone: bool, crowd: int) -> None:
         """One more waits, for the projects of a place, or with None for all. So many are a crowd."""
         self.waiting += 1
-        if place is None:
+        if marker is None:
             self.whole = True
         else:
-            self.places.add(place)
+            self.places[marker.place] = marker
         if alone or self.waiting >= crowd:
             self.due.set()
 
     def wants(self, name: str) -> bool:
         """Whether anybody waits for the project of this name."""
         return self.whole or place_in(name) in self.places
+
+    @property
+    def search(self) -> str | None:
+        """What the list may be narrowed to, where only one waits for it."""
+        if self.waiting > 1 or self.whole:
+            return None
+        return next(iter(self.places.values())).search_text
 
     @property
     def worth_pages(self) -> int:
@@ -144,11 +152,11 @@ class Inventory:
         """
         listing = self._latest
         if listing is None or listing.began < newer_than:
-            listing = await self._shared(None if whole else marker.place)
+            listing = await self._shared(None if whole else marker)
         if listing is not None:
             found = listing.by_place.get(marker.place, ())
         else:
-            pages = [page async for page in self._page_by_page(marker.search_text)]
+            pages = [page async for page in self._page_by_page(lambda: marker.search_text)]
             found = tuple(project for page in pages for project in page.projects)
         ours = (project for project in found if marker.in_place(project.name))
         return tuple(sorted(ours, key=lambda project: (project.created_at, project.id)))
@@ -163,11 +171,11 @@ class Inventory:
         assert listing is not None  # a whole list is worth any number of pages
         return listing
 
-    async def _shared(self, place: str | None) -> Listing | None:
+    async def _shared(self, marker: Marker | None) -> Listing | None:
         """A listing of this place at least (None: of all) that begins from now on; None where a search each
         takes fewer requests.
         """
-        rounds = self._rounds(whole=place is None)
+        rounds = self._rounds(whole=marker is None)
         # A list that has left began before: join the next. One that waits for the budget has not begun.
         if rounds.next is None:
             # On no waiter's own account: the list serves many, also such as are more urgent than the first.
@@ -177,7 +185,7 @@ class Inventory:
             rounds.next = _Round(task)
         joined = rounds.next
         crowd = crowd_of(pages=self._pages, lookers=self._lookers)
-        joined.join(place, alone=not current_turn().crowd, crowd=crowd)
+        joined.join(marker, alone=not current_turn().crowd, crowd=crowd)
         try:
             # One waiter's cancellation is not the others'.
             return await asyncio.shield(joined.task)
@@ -200,10 +208,11 @@ class Inventory:
             await self._gather(rounds, rounds.next)
             current = rounds.next
 
-            def leaving() -> None:
+            def leaving() -> str | None:
                 # From here on it would not show what was made before somebody asked.
                 if rounds.next is current:
                     rounds.next, rounds.began, rounds.served = None, self._clock(), current.waiting
+                return current.search
 
             try:
                 if self._pages > current.worth_pages:
@@ -233,28 +242,28 @@ class Inventory:
         busy = 0.0 if crowd.due.is_set() else min(self._takes(OTHERS * CROWD), self._slow)
         return patience(waiting=crowd.waiting, served=rounds.served, busy=busy)
 
-    async def _list(self, current: _Round, leaving: Callable[[], None]) -> list[ProjectPage] | None:
+    async def _list(self, current: _Round, leaving: Callable[[], str | None]) -> list[ProjectPage] | None:
         """All pages, or None as soon as they prove more than they are worth."""
         pages: list[ProjectPage] = []
-        async with aclosing(self._page_by_page(None, current.wants, leaving)) as all_pages:
+        async with aclosing(self._page_by_page(leaving, current.wants)) as all_pages:
             async for page in all_pages:
                 pages.append(page)
                 if page.cursor is not None and len(pages) >= current.worth_pages:
                     self._pages = 2 * len(pages)
                     return None
-        self._pages = max(len(pages), 1)
+        if current.search is None:
+            self._pages = max(len(pages), 1)
         return pages
 
     async def _page_by_page(
         self,
-        search: str | None,
+        search: Callable[[], str | None],
         wanted: Callable[[str], bool] | None = None,
-        leaving: Callable[[], None] | None = None,
     ) -> AsyncGenerator[ProjectPage, None]:
         cursor: str | None = None
         for _ in range(MAX_PAGES):
             page = await self._neon.list_projects(
-                cursor=cursor, search=search, recoverable=self._recoverable, wanted=wanted, leaving=leaving
+                cursor=cursor, search=search, recoverable=self._recoverable, wanted=wanted
             )
             if not page.complete:
                 raise unreachable(
