@@ -175,6 +175,11 @@ class Performer:
 
     @perform.register
     async def _declare_intent(self, _step: steps.DeclareIntent, observed: Observed) -> Observed:
+        # A process that is killed while it waits has declared nothing that the next must wait for.
+        async with self._neon.turn_to_create() as turn:
+            return await self._declare(observed, turn)
+
+    async def _declare(self, observed: Observed, turn: float) -> Observed:
         # The send gate's clock starts before the patch leaves (protocol, rule 4).
         attempt = Attempt(self._nonce(), self._clock(), self._identity.intent_lifetime)
         intent = Intent(
@@ -194,7 +199,8 @@ class Performer:
             raise
         seen = decode(tenant.annotations.get(names.INTENT), tenant.uid)
         sighting = sight(knowledge.sighting, seen, tenant.status.resolved_intent, self._clock())
-        return self._remember(observed, replace(knowledge, sighting=sighting), tenant=tenant)
+        knowledge = replace(knowledge, attempt=replace(attempt, turn=turn), sighting=sighting)
+        return self._remember(observed, knowledge, tenant=tenant)
 
     @perform.register
     async def _create_project(self, step: steps.CreateProject, observed: Observed) -> Observed:
@@ -209,12 +215,13 @@ class Performer:
             certificate=Certificate.of(observed.marker),
             limits=step.limits,
         )
+        turn, attempt = attempt.turn, replace(attempt, turn=None)
         # Until an answer proves otherwise, it may have been done: also when this task is cancelled.
         unknown = replace(attempt, sent=Sent.UNKNOWN)
         knowledge = self._keep(observed, replace(observed.knowledge, attempt=unknown))
         self._memory.sends(tenant)
         try:
-            created = await self._neon.create_project(new, send_before=attempt.send_before)
+            created = await self._neon.create_project(new, send_before=attempt.send_before, turn=turn)
         except NeonError as error:
             if error.failure.done is Done.NO:
                 self._keep(observed, replace(knowledge, attempt=attempt))

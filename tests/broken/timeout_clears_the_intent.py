@@ -14,9 +14,9 @@ Create = Callable[..., Awaitable[Created]]
 
 
 def _broken(original: Create) -> Create:
-    async def create_project(self: NeonClient, new: NewProject, *, send_before: float) -> Created:
+    async def create_project(self: NeonClient, new: NewProject, **when: float | None) -> Created:
         try:
-            return await original(self, new, send_before=send_before)
+            return await original(self, new, **when)
         except NeonError as error:
             raise NeonError(replace(error.failure, done=Done.NO), status=error.status) from None
 

@@ -14,6 +14,7 @@ from crowd import create_all, each_has_its_own, judged, until_posted
 from fault import At, Mode, Request
 from lease import ELECTING
 from neon_sandbox.child import Child
+from neon_sandbox.emulator.scripts import Script
 from neon_tenants.kube.client import CONNECTIONS
 from scene import Scene, command, query, served
 from waiting import until
@@ -59,14 +60,18 @@ async def ask(operator: Child, path: str) -> httpx.Response:
         return await http.get(f"{await served(operator)}/{path}")
 
 
-async def until_it_leads(operator: Child, *, leads: bool) -> None:
-    """As its metrics say."""
+async def until_measured(operator: Child, sample: str) -> None:
+    """Waits until its metrics say this."""
 
     async def told() -> bool:
-        page = (await ask(operator, "metrics")).text
-        return f"neon_tenants_leader {float(leads)}" in page.splitlines()
+        return sample in (await ask(operator, "metrics")).text.splitlines()
 
-    await until(told, f"the metrics say that it leads: {leads}")
+    await until(told, f"the metrics say {sample}")
+
+
+async def until_it_leads(operator: Child, *, leads: bool) -> None:
+    """As its metrics say."""
+    await until_measured(operator, f"neon_tenants_leader {float(leads)}")
 
 
 async def all_is_well(scene: Scene, names: list[str]) -> None:
@@ -96,6 +101,27 @@ async def test_a_leader_that_is_killed_under_load_is_followed_and_nothing_is_dou
     await leader.wait()
     await until_said(standby, LEADS)
     await all_is_well(place, names)
+
+
+@pytest.mark.proves("F51", "F05", "I1")
+async def test_who_waits_for_the_budget_when_the_leader_is_killed_waits_for_nothing_else(
+    place: Scene,
+) -> None:
+    """The next leader honors a declared create for as long as it lives, here longer than this test waits."""
+    leader, standby = await two(place, intent_lifetime="600")
+    refusal = {"code": "", "message": "not now"}
+    place.neon.answers.add(
+        Script(method="POST", route="/projects", status=429, body=refusal, headers={"Retry-After": "300"})
+    )
+    await place.create("refused")
+    await place.until_scripts_met()
+    names = [f"t{number}" for number in range(9)]
+    await create_all(place, names)
+    await until_measured(leader, 'neon_tenants_budget_waiting{lane="create"} 10.0')
+    leader.send(signal.SIGKILL)
+    await leader.wait()
+    await until_said(standby, LEADS)
+    await each_has_its_own(place, names)
 
 
 @pytest.mark.proves("F51", "I1", "I11")

@@ -122,6 +122,13 @@ async def test_without_an_answer_nothing_was_sent_and_the_next_one_asks_again(
     assert side.asked()[1:] == [WHO, LISTED]
 
 
+async def test_a_throttled_question_is_asked_again(side: Side) -> None:
+    side.answer(status=429, headers={"Retry-After": "0"})
+    async with asyncio.timeout(20):
+        await side.client.list_projects()
+    assert side.asked() == ["GET /auth 429", WHO, LISTED]
+
+
 async def test_who_waits_shares_a_failure(side: Side) -> None:
     side.answer(status=500)
     results = await asyncio.gather(*(side.client.list_projects() for _ in range(5)), return_exceptions=True)

@@ -95,6 +95,8 @@ class Attempt:
     """When the patch was about to leave: the clock starts *before* it (rule 4)."""
     lifetime: float
     sent: Sent = Sent.NOT_YET
+    turn: float | None = None
+    """When its turn in the request budget came, if nothing was sent yet on that."""
 
     @property
     def send_before(self) -> float:

@@ -82,10 +82,14 @@ class Schedule:
     def leave(self, waiter: Waiter) -> None:
         """The request is not sent after all; what it was granted goes to the next."""
         if waiter.place is None:
-            self._limits.give_back(waiter.route)
+            self.give_back(waiter.route)
             return
         self._lines[waiter.turn.lane].leave(waiter.place)
         del self._waiting[waiter.turn.lane][waiter]
+
+    def give_back(self, route: str) -> None:
+        """What was granted to a request of this route is not used."""
+        self._limits.give_back(route)
 
     def next(self, now: float) -> Waiter | float | None:
         """Grants one request; or the seconds until one may be granted, or None while nobody waits."""
@@ -156,6 +160,12 @@ class Budget:
         finally:
             del self._granted[waiter]
         self.granted += 1
+
+    def give_back(self, route: str) -> None:
+        """A request of this route is not sent after all: what it was granted goes to the next."""
+        self.granted -= 1
+        self._schedule.give_back(route)
+        self._grant()
 
     def change(self, rates: Rates) -> None:
         """Other rates from now on, as where replicas divide the budget."""

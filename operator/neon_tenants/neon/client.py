@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Final
@@ -29,6 +30,7 @@ PAGE: Final = 400
 MAX_BRANCHES: Final = 10_000
 """The most branches on a list page; a project has 5,000 at most (docs/neon.md, Limits)."""
 
+_CREATE: Final = Request("create a project", "POST", "/projects")
 _FIELDS: Final = {
     MIN_CU: "autoscaling_limit_min_cu",
     MAX_CU: "autoscaling_limit_max_cu",
@@ -142,14 +144,16 @@ class NeonClient:
         answer = await self._http.call(request, models.BranchList)
         return max((b.logical_size for b in answer.branches if b.logical_size is not None), default=None)
 
-    async def create_project(self, new: NewProject, *, send_before: float) -> Created:
+    def turn_to_create(self) -> AbstractAsyncContextManager[float]:
+        """Waits for the turn of a `create_project` that follows the block; gives when that came."""
+        return self._http.turn_of(_CREATE)
+
+    async def create_project(
+        self, new: NewProject, *, send_before: float, turn: float | None = None
+    ) -> Created:
         """The POST that is not idempotent. It leaves before `send_before` on the clock, or never."""
-        request = Request(
-            "create a project",
-            "POST",
-            "/projects",
-            json={"project": self._new_project(new)},
-            send_before=send_before,
+        request = replace(
+            _CREATE, json={"project": self._new_project(new)}, send_before=send_before, turn=turn
         )
         answer = await self._http.call(request, models.CreatedProject)
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final, Self, TypeVar
@@ -37,6 +37,9 @@ UNSAID_RETRY_AFTER: Final = 1.0
 """Seconds that a route waits after a 429 that does not say how long."""
 THROTTLED_ATTEMPTS: Final = 4
 """How often a request is sent to a Neon that says 429 with Retry-After, each time through the budget."""
+TURN_HOLDS: Final = 0.25
+"""Seconds between a turn that is taken beforehand and its request. What leaves later comes closer to what
+follows: at our share of Neon's limit these are two requests a minute, of the six that `limits` leaves."""
 
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
 
@@ -65,6 +68,10 @@ class Request:
     json: Any = None
     send_before: float | None = None
     """On the clock: it leaves before, or never."""
+    introduces: bool = False
+    """Whether it asks whose the API key is: it needs no key that is known."""
+    turn: float | None = None
+    """On the clock: when its turn came, where that was waited for before (`Http.turn_of`)."""
     leaving: Callable[[], Mapping[str, str]] | None = None
     """Gives more `params` when its waits are over, right before it leaves; again where it is repeated."""
 
@@ -85,7 +92,7 @@ class Request:
         return f"{self.method} {self.route}"
 
 
-_WHO: Final = Request("ask whose the API key is", "GET", "/auth")
+_WHO: Final = Request("ask whose the API key is", "GET", "/auth", introduces=True)
 
 
 class Http:
@@ -154,7 +161,20 @@ class Http:
             # that needs two requests where only one is allowed at a time would else begin anew for ever.
             if answer.status != 429 or answer.code is None or wait is None or attempt == THROTTLED_ATTEMPTS:
                 raise refused(answer, request.what)
+            request = replace(request, turn=None)
         raise AssertionError("the last attempt returns or raises")
+
+    @asynccontextmanager
+    async def turn_of(self, request: Request) -> AsyncIterator[float]:
+        """Waits for the turn of a request that is to be made right after the block, unless that fails.
+
+        Gives when it came; it holds for `TURN_HOLDS` seconds.
+        """
+        await self._budget.acquire(request.budgeted_as)
+        with ExitStack() as unused:
+            unused.callback(self._budget.give_back, request.budgeted_as)
+            yield self._clock()
+            unused.pop_all()
 
     async def _send(self, request: Request) -> bytes | Answer:
         """The body of a success, or the answer that is none."""
@@ -187,16 +207,21 @@ class Http:
 
     async def _turn(self, request: Request) -> SecretStr:
         """Waits for the request's turn; the key with which it may leave."""
-        if request is not _WHO and self._key.is_new:
+        if not request.introduces and self._key.is_new:
             await self._introduction.make()
-        while True:
+        if request.turn is None:
             await self._budget.acquire(request.budgeted_as)
+        elif self._clock() - request.turn > TURN_HOLDS:
+            self._budget.give_back(request.budgeted_as)
+            await self._budget.acquire(request.budgeted_as)
+        while True:
             key = self._key.current()
-            if request is _WHO or self._key.may_use(key):
+            if request.introduces or self._key.may_use(key):
                 return key
             # It was changed while this waited. All whose turn comes meanwhile wait for the answer, and must
             # not leave in one moment then.
             await self._introduction.make()
+            await self._budget.acquire(request.budgeted_as)
 
     async def _exchange(self, request: Request, path: str, key: str) -> tuple[int, httpx.Headers, bytes]:
         query = f"?{urlencode(request.params)}" if request.params else ""
