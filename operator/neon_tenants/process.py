@@ -11,14 +11,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from neon_tenants import serve, term
-from neon_tenants.assembly import assemble
+from neon_tenants.assembly import Operator, assemble
 from neon_tenants.core.lease import Terms
-from neon_tenants.core.shard import WHOLE
+from neon_tenants.core.shard import WHOLE, Scope
 from neon_tenants.election import Election
 from neon_tenants.kube.client import KubeClient
 from neon_tenants.kube.leases import Leases
@@ -57,10 +57,22 @@ async def run(settings: Settings, *, stop: asyncio.Event) -> None:
         )
         work = _Work(settings, kube, metrics, replica, stop)
         if shards is None:
-            await work.one_term(None)
+            await work.one_term(_Sole())
         else:
             await _take_part(shards, work)
     logger.info("The operator has stopped.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Sole:
+    """What a replica works on that no other shares: all, without a Lease, for as long as it lives."""
+
+    scope: Scope = WHOLE
+    moved: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def working(self, _work: Operator) -> AbstractContextManager[asyncio.Event]:
+        """As that of `Shards`; the event is never set."""
+        return nullcontext(asyncio.Event())
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +83,17 @@ class _Work:
     replica: Replica
     stop: asyncio.Event
 
-    async def one_term(self, shards: Shards | None) -> None:
+    async def one_term(self, share: Shards | _Sole) -> None:
         """Works until the process is to end, or the replica's part ends.
 
         Each term begins with parts of its own, as a process does: what was known when the last one ended
         is old, and the request budget must begin empty, since another may have used it up.
         """
-        scope = (lambda: WHOLE) if shards is None else (lambda: shards.scope)
-        async with assemble(self.settings, kube=self.kube, metrics=self.metrics, scope=scope) as operator:
-            with nullcontext(asyncio.Event()) if shards is None else shards.working(operator) as lost:
-                moved = asyncio.Event() if shards is None else shards.moved
-                end = term.End(self.stop, lost, moved, lambda: _take_signals(self.stop))
+        async with assemble(
+            self.settings, kube=self.kube, metrics=self.metrics, scope=lambda: share.scope
+        ) as operator:
+            with share.working(operator) as lost:
+                end = term.End(self.stop, lost, share.moved, lambda: _take_signals(self.stop))
                 self.replica.operator = operator
                 try:
                     await term.work(operator, end)
