@@ -169,9 +169,10 @@ class Cluster:
         replaced: Object = await self.request("PUT", path, json=manifest)
         return replaced
 
-    async def delete(self, kind: str, name: str, **options: Any) -> None:
-        """Deletes an object; its finalizers may keep it."""
-        await self.request("DELETE", self._path(kind, name), **options)
+    async def delete(self, kind: str, name: str, **options: Any) -> Object:
+        """Deletes an object. The answer is the object, where finalizers keep it, else a Status."""
+        answer: Object = await self.request("DELETE", self._path(kind, name), **options)
+        return answer
 
     # --- tenants -------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ from neon_sandbox.child import Child
 from neon_sandbox.controlplane import ControlPlane, Request
 from neon_sandbox.emulator.emulator import Emulator
 from neon_sandbox.emulator.postgres.server import PostgresServer
-from waiting import until
+from waiting import until, until_scripts_met
 
 OPERATOR_USER: Final = f"system:serviceaccount:{installation.NAMESPACE}:{installation.SERVICE_ACCOUNT}"
 
@@ -249,11 +249,7 @@ class Scene:
 
     async def until_scripts_met(self) -> None:
         """Waits until every scripted answer has met its request, which may be under way."""
-
-        async def met() -> bool:
-            return not self.neon.answers.pending
-
-        await until(met, "the scripted requests have come")
+        await until_scripts_met(self.neon)
 
     def age_projects(self) -> None:
         """Makes all projects two hours older: a younger one is not called left behind."""

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
+from neon_sandbox.emulator import Emulator
+
 T = TypeVar("T")
 
 PATIENCE: Final = 90.0
@@ -22,6 +24,15 @@ async def until(look: Callable[[], Awaitable[T | None]], what: str, *, every: fl
             raise AssertionError(f"waited in vain until {what}")
         await asyncio.sleep(every)
     return answer
+
+
+async def until_scripts_met(neon: Emulator) -> None:
+    """Waits until every scripted answer has met its request, which may be under way."""
+
+    async def met() -> bool:
+        return not neon.answers.pending
+
+    await until(met, "the scripted requests have come")
 
 
 def processes_in(folder: Path) -> list[int]:

@@ -179,7 +179,7 @@ async def test_where_somebody_bound_the_next_of_its_name_nothing_is_deleted(unco
 async def test_deletes_that_race_with_the_finalizer_leave_nothing(unconnected: Scene) -> None:
     """The API server's own race: each DELETE leaves in the moment in which the finalizer is written."""
     names = [f"t{number}" for number in range(40)]
-    deletes: dict[str, asyncio.Task[None]] = {}
+    deletes: dict[str, asyncio.Task[object]] = {}
     async with wired(unconnected) as traffic:
 
         async def at_the_declaration(request: Request) -> None:

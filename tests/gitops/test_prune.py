@@ -62,16 +62,18 @@ async def test_a_prune_is_braked_and_logins_work_until_it_is_released(scene: Sce
         await scene.cluster.delete("TenantDatabase", name, json=options)
     held = [found["metadata"]["name"] for found in await until_held(scene)]
 
+    of_held = {f"{name}-dependent" for name in held}
+
     async def collected() -> bool:
-        """The collector has done with them: dependents went first, and its own finalizer is gone."""
+        """The collector has done: its own finalizer is gone, and so is what hung on a tenant that went."""
         left = await scene.cluster.list("TenantDatabase")
         finalizers = [found["metadata"]["finalizers"] for found in left]
-        return finalizers == [["neontenants.io/project"]] * len(held)
+        orphans = (dependents - of_held) & await config_maps(scene)
+        return finalizers == [["neontenants.io/project"]] * len(held) and not orphans
 
-    await until(collected, "the collector has done with the held ones")
-    left = await config_maps(scene) & dependents
+    await until(collected, "the collector has done with the held ones and with the one that went")
     # What an owner reference binds goes first where the deletion is in the foreground, held or not.
-    assert left == (set() if policy == "Foreground" else {f"{name}-dependent" for name in held})
+    assert await config_maps(scene) & dependents == (set() if policy == "Foreground" else of_held)
     for name in held:
         found = await scene.cluster.get("Secret", f"{name}-database")
         assert found is not None

@@ -20,7 +20,7 @@ from neon_tenants.neon.errors import NeonError
 from neon_tenants.neon.http import Http
 from neon_tenants.neon.key import ApiKey
 from neon_tenants.neon.limits import Rates
-from waiting import until
+from waiting import until_scripts_met
 
 NOWHERE = "quiet-sky-12345678"
 
@@ -146,11 +146,7 @@ async def test_a_neon_that_does_not_know_the_question_is_used(side: Side) -> Non
 async def test_a_key_that_is_replaced_while_it_is_asked_about_vouches_for_no_other(side: Side) -> None:
     side.answer(delay_before=0.5, body=None)
     waiting = asyncio.create_task(side.client.list_projects())
-
-    async def out() -> bool:
-        return not side.emulator.answers.pending
-
-    await until(out, "the question is on its way")
+    await until_scripts_met(side.emulator)
     side.mount(side.emulator.keys.issue())
     await waiting
     assert side.asked() == [WHO, WHO, LISTED]
@@ -159,11 +155,7 @@ async def test_a_key_that_is_replaced_while_it_is_asked_about_vouches_for_no_oth
 async def test_who_gives_up_takes_nothing_from_the_others(side: Side) -> None:
     side.answer(delay_before=0.5, body=None)
     first = asyncio.create_task(side.client.list_projects())
-
-    async def out() -> bool:
-        return not side.emulator.answers.pending
-
-    await until(out, "the question is on its way")
+    await until_scripts_met(side.emulator)
     second = asyncio.create_task(side.client.list_projects())
     first.cancel()
     await second

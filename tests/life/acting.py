@@ -111,7 +111,9 @@ class Actor:
             return
         if tenant := await self._cluster.get("TenantDatabase", name):
             self.ledger.asked(tenant)
-        await self._cluster.delete("TenantDatabase", name)
+        answer = await self._cluster.delete("TenantDatabase", name)
+        if tenant and answer["kind"] == "Status":
+            self.ledger.unmarked.add(tenant["metadata"]["uid"])
 
     async def _settle(self, name: str) -> None:
         async def settled() -> bool:

@@ -20,6 +20,8 @@ class Ledger:
     """Uids that were deleted, or marked for it, while the policy was Delete."""
     releasable: set[str] = field(default_factory=set)
     """Likewise with Retain."""
+    unmarked: set[str] = field(default_factory=set)
+    """Uids that went with their DELETE: their finalizer did not stand, or was written in that moment."""
     stripped: set[str] = field(default_factory=set)
     """Uids whose finalizers a person has removed."""
     wiped: set[str] = field(default_factory=set)

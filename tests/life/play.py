@@ -108,7 +108,7 @@ async def _seen(scene: Scene, bystanders: set[str]) -> Seen:
     tenants = await scene.cluster.list("TenantDatabase")
     secrets = {secret["metadata"]["name"]: secret for secret in await scene.cluster.list("Secret")}
     projects = [p for p in scene.neon.projects() if p["id"] not in bystanders]
-    return Seen(tenants, secrets, projects, scene.prefix)
+    return Seen(tenants, secrets, projects, scene.prefix, crashed=len(scene.operators) > 1)
 
 
 async def _logins(scene: Scene, seen: Seen, ledger: Ledger) -> list[str]:

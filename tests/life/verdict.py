@@ -47,6 +47,8 @@ class Seen:
     """Neon's true state, the deleted ones too, without bystanders."""
     prefix: str
     """Of the names of this world's tiers."""
+    crashed: bool = False
+    """Whether an operator was killed."""
 
 
 def complaints(seen: Seen, ledger: Ledger) -> list[str]:
@@ -172,19 +174,28 @@ def _of_project(project: Object, seen: Seen, ledger: Ledger) -> Iterator[str]:
         if not recorded and is_ready(owner):
             yield f"{whose} is a double"
     elif not recorded and not (
-        uid in ledger.stripped or (uid in ledger.releasable and project["name"].endswith("-released"))
+        uid in _left(seen, ledger) or (uid in ledger.releasable and project["name"].endswith("-released"))
     ):
         yield f"{whose} was left behind"
 
 
+def _left(seen: Seen, ledger: Ledger) -> set[str]:
+    """Uids whose finalizers people removed; or that the race of their DELETE with it removed, with a crash.
+
+    Who made the project and dies before it has let that go is the end of this promise (docs/protocol.md).
+    """
+    return ledger.stripped | (ledger.unmarked if seen.crashed else set())
+
+
 def left_behind(seen: Seen, ledger: Ledger) -> set[str]:
-    """Ids of the projects that a stripped finalizer has left, and that the orphan report must show."""
+    """Ids of the projects that nobody but the orphan report can tell of."""
     living = {tenant["metadata"]["uid"] for tenant in seen.tenants}
     return {
         project["id"]
         for project in seen.projects
         if not project["deleted_at"]
-        and birth(project, "uid") in ledger.stripped - living
+        and birth(project, "uid") in _left(seen, ledger) - living
+        and (birth(project, "uid") in ledger.stripped or not project["name"].endswith("-released"))
         and project["id"] not in ledger.renamed_by_hand
     }
 

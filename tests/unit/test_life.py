@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -102,6 +103,21 @@ def test_what_a_stripped_finalizer_leaves_must_be_reported() -> None:
     stripped.stripped.add(UID)
     assert complaints(seen([], [project()]), stripped) == []
     assert left_behind(seen([], [project()]), stripped) == {"red-bird-1"}
+
+
+def test_what_the_race_of_a_delete_leaves_is_excused_after_a_crash_alone_and_must_be_reported() -> None:
+    raced = ledger()
+    raced.unmarked.add(UID)
+    calm, crashed = seen([], [project()]), replace(seen([], [project()]), crashed=True)
+    assert "left behind" in complaints(calm, raced)[0]
+    assert left_behind(calm, raced) == set()
+    assert complaints(crashed, raced) == []
+    assert left_behind(crashed, raced) == {"red-bird-1"}
+    assert "left behind" in complaints(crashed, ledger())[0]
+    released = replace(crashed, projects=[project(name="ns-one-c-aaaaaaaaaa-released")])
+    raced.releasable.add(UID)
+    assert complaints(released, raced) == []
+    assert left_behind(released, raced) == set()
 
 
 def test_a_story_and_a_seed_are_the_same_again_from_their_texts() -> None:
