@@ -61,6 +61,7 @@ def page() -> str:
         _machines(found),
         "## Targets",
         told["targets_note"],
+        told["yardstick_note"],
         _targets(found, told["targets"]),
         "## What was tried",
         told["tried_note"],
@@ -93,12 +94,23 @@ def _targets(found: list[Line], targets: list[dict[str, Any]]) -> str:
         line = _find(found, NOW, target)
         reached = "not measured"
         if line is not None:
-            value = line.medians[target["figure"]]
-            met = value <= target["most"] if "most" in target else value >= target["least"]
+            met = _meets(target, line.medians[target["figure"]])
             reached = f"{_cell(line, target['figure'])}{'' if met else ', **missed**'}"
-        goal = f"at most {target['most']:g}" if "most" in target else f"at least {target['least']:g}"
-        rows.append([target["what"], goal, reached])
-    return table(["What", "Target", "Measured"], rows)
+        yardstick = _find(found, NOW, target, operator="go")
+        beside = "" if yardstick is None else _cell(yardstick, target["figure"])
+        rows.append([target["what"], _goal(target), reached, beside])
+    return table(["What", "Target", "Measured", "A Go controller here"], rows)
+
+
+def _meets(target: dict[str, Any], value: float) -> bool:
+    return bool(target.get("least", value) <= value <= target.get("most", value))
+
+
+def _goal(target: dict[str, Any]) -> str:
+    """Empty where a figure is only to be compared."""
+    if "most" in target:
+        return f"at most {target['most']:g}"
+    return "" if "compared" in target else f"at least {target['least']:g}"
 
 
 def _tried(found: list[Line], tried: list[dict[str, Any]]) -> str:
@@ -127,14 +139,18 @@ _USUAL: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-def _find(found: Iterable[Line], label: str, wanted: dict[str, Any]) -> Line | None:
-    """The last one of this label, scenario and settings."""
+_UNTOLD: Final[dict[str, Any]] = {"replicas": 1, "operator": "python"}
+"""What a line means that says nothing of it."""
+
+
+def _find(found: Iterable[Line], label: str, wanted: dict[str, Any], operator: str = "python") -> Line | None:
+    """The last one of this label, scenario and settings, and of this operator."""
+    settings = {**_UNTOLD, "operator": operator, **wanted.get("settings", {})}
     those = [
         line
         for line in found
         if (line.label, line.scenario) == (label, wanted["scenario"])
-        and wanted.get("settings", {}).items() <= line.settings.items()
-        and line.settings.get("replicas", 1) == wanted.get("settings", {}).get("replicas", 1)
+        and settings.items() <= {**_UNTOLD, **line.settings}.items()
     ]
     return those[-1] if those else None
 
@@ -151,7 +167,13 @@ def _all(found: Iterable[Line]) -> Iterable[str]:
     for line in found:
         if line.label != NOW:
             continue
-        settings = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in line.settings.items())
+        settings = ", ".join(
+            f"{name.replace('_', ' ')} {_text(value)}" for name, value in line.settings.items()
+        )
         yield f"### {line.scenario}: {settings}; runs: {line.runs}"
         names = (name for name in line.medians if any(line.spread[name]))
         yield table(["Figure", "Median"], ([name.replace("_", " "), _cell(line, name)] for name in names))
+
+
+def _text(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:g}"

@@ -59,8 +59,11 @@ class Constants:
 
     @classmethod
     def of(cls, found: Iterable[Line]) -> Self:
-        """From the lines of one replica: the starts of the smallest and the largest fleet, and the bursts."""
-        alone = [line for line in found if line.label == NOW and "replicas" not in line.settings]
+        """From the operator's lines of one replica: the starts of the smallest and the largest fleet, and the
+        bursts.
+        """
+        others = {"operator", "replicas"}
+        alone = [line for line in found if line.label == NOW and not others & line.settings.keys()]
         starts = _by(alone, "restart", "fleet")
         small, large = starts[0], starts[-1]
         bursts = _by(alone, "burst", "operation_seconds")
