@@ -15,7 +15,6 @@ from typing import Final
 
 from neon_tenants import handlers
 from neon_tenants.api.fleet_operation import Operation
-from neon_tenants.core.again import Again
 from neon_tenants.core.brake import BrakeLimits
 from neon_tenants.core.key import Key
 from neon_tenants.core.lane import Lane
@@ -46,13 +45,14 @@ from neon_tenants.kube.tenants import Tenants
 from neon_tenants.kube.tiers import Tiers
 from neon_tenants.memory import Memory
 from neon_tenants.metrics import Metrics
-from neon_tenants.neon.budget import Budget, Turn, taking_turns
+from neon_tenants.neon.budget import Budget
 from neon_tenants.neon.client import NeonClient
 from neon_tenants.neon.consumption import Consumption
 from neon_tenants.neon.http import Http
 from neon_tenants.neon.inventory import Inventory
 from neon_tenants.neon.key import ApiKey
 from neon_tenants.neon.limits import Rates
+from neon_tenants.passes import Passes
 from neon_tenants.perform import Identity, Performer
 from neon_tenants.pulse import Pulse
 from neon_tenants.queue import Queue
@@ -77,7 +77,7 @@ class Operator:
     queue: Queue
     roster: Roster
     memory: Memory
-    reconciler: Reconciler
+    passes: Passes
     rollouts: Rollouts
     pulse: Pulse
     pauses: Pauses
@@ -114,27 +114,15 @@ class Operator:
         self.budget.change(self.rates.part(per_minute))
 
     async def let_go(self, number: int) -> None:
-        """Waits for the passes that run over tenants of a shard that is not this replica's any more."""
+        """Ends the passes that run over tenants of a shard that is not this replica's any more."""
         scope = self.scope()
 
         def was_ours(key: Key) -> bool:
             record = self.roster.record(key)
             return record is not None and shard_of(record.uid, scope.count) == number
 
+        self.passes.give_up(was_ours)
         await self.queue.ended(was_ours)
-
-    async def reconcile(self, key: Key, lane: Lane, *, crowd: bool) -> Again:
-        """One pass for a key of the queue."""
-        began, again = time.monotonic(), None
-        try:
-            with taking_turns(Turn(lane, key.namespace, crowd=crowd)):
-                again = await self.reconciler.reconcile(key.namespace, key.name)
-        finally:
-            self.metrics.passed(again, time.monotonic() - began)
-        if again.gone:
-            # The watch may have missed it: Kopf notices no deletion across a new list.
-            self.roster.drop(key)
-        return again
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +215,7 @@ async def assemble(
             queue=ground.queue,
             roster=ground.roster,
             memory=ground.memory,
-            reconciler=reconciler,
+            passes=Passes(reconciler=reconciler, roster=ground.roster, metrics=ground.metrics, clock=_clock),
             rollouts=rollouts,
             pulse=pulse,
             pauses=pauses,

@@ -35,7 +35,7 @@ from neon_tenants.kube.events import Events, Regarding
 from neon_tenants.kube.namespaces import Namespaces
 from neon_tenants.kube.tenants import Tenants
 from neon_tenants.memory import Memory
-from neon_tenants.neon.errors import NeonError, NotFoundError
+from neon_tenants.neon.errors import GivenUpError, NeonError, NotFoundError
 from neon_tenants.perform import Identity, Performer
 
 logger = logging.getLogger(__name__)
@@ -107,11 +107,13 @@ class Reconciler:
                     self.repaired += event.reason is Reason.DRIFT_REPAIRED
                     await self._events.post(Regarding.of_tenant(observed.tenant), event)
                     observed = replace(observed, now=self._clock())
-        except NeonError as error:
-            return await self._failed(observed, error)
         except (ConflictError, GoneError):
             # Somebody wrote in between, or deleted: what was decided is void.
             return Again(backoff=True)
+        except GivenUpError:
+            return await self._given_up(observed)
+        except NeonError as error:
+            return await self._failed(observed, error)
 
     async def _observe(self, namespace: str, name: str) -> Observed | None:
         """What the plan needs at least: the resource, its tier, and our memory of it.
@@ -255,6 +257,24 @@ class Reconciler:
             self._resting[tenant.key] = (tenant, None)
         elif observed.knowledge.connection and isinstance(observed.secret, Absent) and not tenant.deleting:
             self._resting[tenant.key] = (tenant, observed.secret)
+
+    async def _given_up(self, observed: Observed) -> Again:
+        """This replica ends its part. A create that it declared and did not send is withdrawn, so that
+        whoever comes next need not wait for it (protocol, rule 6).
+        """
+        tenant, knowledge = observed.tenant, self._memory.of(observed.tenant.uid)
+        withdrawn = core_status.withdrawn(observed.tenant, knowledge.attempt)
+        if withdrawn is not None and not tenant.vanished:
+            # Forgotten before: whatever becomes of the write, nothing is sent on it any more.
+            self._memory.keep(tenant.uid, replace(knowledge, attempt=None))
+            try:
+                await self._tenants.write_status(tenant, withdrawn)
+            except (ConflictError, GoneError):
+                logger.info(
+                    "A create was not withdrawn: its resource has changed.",
+                    extra={"tenant": f"{tenant.namespace}/{tenant.name}"},
+                )
+        return Again(backoff=True)
 
     async def _failed(self, observed: Observed, error: NeonError) -> Again:
         """A request to Neon failed: back off alone. Only a tenant that is not as it should be says so."""

@@ -58,17 +58,17 @@ async def work(operator: Operator, end: End) -> None:
     watch = asyncio.create_task(_watch(operator, triggers, ended, anew, end.take_signals))
     causes = [asyncio.create_task(event.wait()) for event in (end.stop, end.lost)]
     try:
-        async with (
-            operator.queue.working(
-                operator.reconcile, workers=settings.workers, grace=settings.grace, cut=end.lost
-            ),
-            _chores(operator, triggers, end.moved, anew) as chores,
+        async with operator.queue.working(
+            operator.passes.run, workers=settings.workers, grace=settings.grace, cut=end.lost
         ):
-            await asyncio.wait({watch, *chores, *causes}, return_when=asyncio.FIRST_COMPLETED)
-            ended.set()
-            for task in (watch, *chores):
-                if task.done():
-                    task.result()  # a chore ends only by an error, which ends the process
+            # No pass begins between this and the end of the queue's work.
+            with operator.passes.given_up_at_the_end():
+                async with _chores(operator, triggers, end.moved, anew) as chores:
+                    await asyncio.wait({watch, *chores, *causes}, return_when=asyncio.FIRST_COMPLETED)
+                    ended.set()
+                    for task in (watch, *chores):
+                        if task.done():
+                            task.result()  # a chore ends only by an error, which ends the process
     finally:
         # Kopf takes its time to end. What changes anything has ended before.
         ended.set()

@@ -124,6 +124,27 @@ async def test_who_waits_for_the_budget_when_the_leader_is_killed_waits_for_noth
     await each_has_its_own(place, names)
 
 
+@pytest.mark.proves("F06", "F51", "F53", "I1")
+async def test_a_leader_that_is_asked_to_end_waits_for_no_turn_and_leaves_no_create_declared(
+    place: Scene,
+) -> None:
+    """Its turns would come in five minutes. The next one would honor a declared create for ten."""
+    leader, standby = await two(place, intent_lifetime="600", grace="600")
+    refusal = {"code": "", "message": "not now"}
+    place.neon.answers.add(
+        Script(method="POST", route="/projects", status=429, body=refusal, headers={"Retry-After": "300"})
+    )
+    await place.create("refused")
+    await place.until_scripts_met()
+    names = [f"t{number}" for number in range(9)]
+    await create_all(place, names)
+    await until_measured(leader, 'neon_tenants_budget_waiting{lane="create"} 10.0')
+    assert await leader.stop(grace=60)
+    assert said(leader, RELEASED) == 1
+    await until_said(standby, LEADS)
+    await all_is_well(place, ["refused", *names])
+
+
 @pytest.mark.proves("F51", "I1", "I11")
 async def test_a_leader_that_sleeps_past_its_lease_wakes_beside_another_and_nothing_is_doubled(
     place: Scene,

@@ -17,8 +17,10 @@ from lease import ELECTING
 from neon_sandbox import installation
 from neon_sandbox.bench.figures import busiest
 from neon_sandbox.child import Child
+from neon_sandbox.emulator.scripts import Script
 from neon_tenants.core.shard import shard_of, told
 from scene import Scene, example_tier
+from scraping import shown
 from waiting import until
 
 COUNT = 4
@@ -152,6 +154,30 @@ async def test_shards_move_to_replicas_that_come_and_away_from_those_that_end_un
     await until_shared(operators)
     await create_all(place, names[20:])
     await all_is_well(place, names)
+
+
+@pytest.mark.proves("F51", "I1")
+async def test_shards_are_handed_over_while_their_creates_wait_for_their_turns(place: Scene) -> None:
+    """The turns would come in five minutes. Who gets the shards has a budget that Neon refused nothing."""
+    names = [f"t{number}" for number in range(16)]
+    (first,) = await start(place, 1)
+    refusal = {"code": "", "message": "not now"}
+    place.neon.answers.add(
+        Script(method="POST", route="/projects", status=429, body=refusal, headers={"Retry-After": "300"})
+    )
+    await place.create(names[0])
+    await place.until_scripts_met()
+    await create_all(place, names[1:])
+
+    async def all_wait() -> bool:
+        return await shown(place, "budget_waiting", lane="create") == len(names)
+
+    await until(all_wait, "all wait for their turns")
+    second = await place.start_operator(**SHARED)
+    await until_shared([first, second])
+    uids = {name: (await place.cluster.tenant(name))["metadata"]["uid"] for name in names}
+    moved = [name for name, uid in uids.items() if shard_of(uid, COUNT) in held(second)]
+    await each_has_its_own(place, moved)
 
 
 @pytest.mark.proves("F51")

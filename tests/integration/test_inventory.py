@@ -15,13 +15,14 @@ from aiohttp import web
 
 from builders import MARKER
 from neon_tenants.core.lane import Lane
-from neon_tenants.neon.budget import Budget, Turn, taking_turns
+from neon_tenants.neon.budget import Budget
 from neon_tenants.neon.client import NeonClient
 from neon_tenants.neon.errors import NeonError
 from neon_tenants.neon.http import Http
 from neon_tenants.neon.inventory import GATHER, Inventory, _Round, _Rounds, crowd_of, patience
 from neon_tenants.neon.key import ApiKey
 from neon_tenants.neon.limits import Rates
+from neon_tenants.neon.turn import Turn, taking_turns
 from waiting import until
 
 LOOKERS = 24

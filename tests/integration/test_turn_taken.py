@@ -13,11 +13,12 @@ import pytest
 from answering import Server, answering
 from neon_tenants.core.lane import Lane
 from neon_tenants.neon import models
-from neon_tenants.neon.budget import Budget, Turn, taking_turns
+from neon_tenants.neon.budget import Budget
 from neon_tenants.neon.errors import NeonError
 from neon_tenants.neon.http import THROTTLED_ATTEMPTS, TURN_HOLDS, Http, Request
 from neon_tenants.neon.key import ApiKey
 from neon_tenants.neon.limits import Rates
+from neon_tenants.neon.turn import Turn, taking_turns
 from waiting import until
 
 READ = Request("read the project", "GET", "/projects/{}", ("p",))

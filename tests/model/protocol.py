@@ -36,6 +36,8 @@ class Rules:
     """The status notes the nonce whose outcome is known (rule 8)."""
     resolved_with_record: bool = True
     """... in the same write that records the project (rule 8)."""
+    withdraws_unsent: bool = True
+    """Only a nonce on which nothing was sent is withdrawn (rule 6)."""
     awaits_others: bool = True
     """Nothing is declared, and no finalizer goes, while another's intent is alive (rules 3, 10)."""
     exact_names: bool = True
@@ -171,6 +173,14 @@ def telling(view: View, project: Project, rules: Rules) -> Action:
     if resolved != resource.resolved and not rules.resolved_with_record:
         return Action("tell", resource.recorded, resolved)
     return Action("tell", project.id, resolved)
+
+
+def withdrawing(resource: Resource, memory: Memory, rules: Rules) -> Action | None:
+    """What a process writes that ends its part and has declared what stands there; None where it has not."""
+    if not memory.nonce or memory.nonce != resource.nonce:
+        return None
+    unsent = memory.sent in {Sent.NOT_YET, Sent.CLOSED}
+    return Action("withdraw", value=resource.nonce) if unsent or not rules.withdraws_unsent else None
 
 
 def tells_early(view: View, action: Action, rules: Rules) -> Action | None:

@@ -14,7 +14,7 @@ import pytest
 import builders as a
 from model import variants, world
 from model.explorer import states
-from model.protocol import HOLD, LEAVE, SETTLED, WAIT, Rules, decide, tells_early
+from model.protocol import HOLD, LEAVE, SETTLED, WAIT, Rules, decide, tells_early, withdrawing
 from model.protocol import sight as sight_of_model
 from model.state import NEIGHBOR, RELEASED, Action, Memory, Project, Resource, Sent, View
 from model.world import Scenario
@@ -182,6 +182,7 @@ def situations(scenario: Scenario, rules: Rules) -> Situations:
 SCENARIOS = {
     "create and delete": variants.CREATE,
     "refusals and lag": variants.LAG,
+    "handed over": variants.HAND_OVER,
     "replaced and restarted": replace(variants.REPLACE_CRASH, deletes=True),
     "tampered with": variants.TAMPER,
     "made again": variants.AGAIN,
@@ -212,6 +213,15 @@ def test_the_status_may_record_before_the_secret_as_the_model_says(scenario: Sce
             step = plan.next_step(working)
             assert isinstance(step, steps.Wait)
             assert told(working, step) == early, view
+
+
+@pytest.mark.parametrize(("scenario", "rules"), CASES)
+def test_who_ends_its_part_withdraws_what_the_model_says(scenario: Scenario, rules: Rules) -> None:
+    for view in situations(scenario, rules).views:
+        world_ = observed(view, retain=rules.retain)
+        status = core_status.withdrawn(world_.tenant, world_.knowledge.attempt)
+        withdrawal = withdrawing(view.resource, view.memory, rules)
+        assert (status and status.resolved_intent) == (withdrawal and nonce(withdrawal.value)), view
 
 
 @pytest.mark.parametrize(("scenario", "rules"), CASES)

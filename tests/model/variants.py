@@ -91,6 +91,11 @@ LONG = Scenario(TWO_REPLICAS, max_nonces=2, deletes=True, refusals=True, lag=Tru
 """... two replicas, with all of that."""
 SMOOTH = Scenario(TWO_REPLICAS, max_nonces=1, crashes=False, lost_answers=False, time=False, deletes=True)
 """No fault, and no lifetime of an intent ever passes: all must be done without waiting for one."""
+HAND_OVER = replace(CREATE, max_nonces=2, handed_over=True)
+"""... and replicas that end their part, and withdraw what they have declared and not sent."""
+SMOOTH_HAND_OVER = replace(SMOOTH, max_nonces=2, handed_over=True, deletes=False)
+"""... without any other fault, and no lifetime of an intent ever passes. Without deletions: one that comes
+between wins the compare-and-swap against a withdrawal."""
 REPLACE = Scenario(NEW, crashes=False, replaces=True)
 """The annotation vanishes, and the process remembers it."""
 REPLACE_CRASH = Scenario(NEW, replaces=True)
@@ -121,6 +126,9 @@ BUILT = (
     Variant("built: ... Retain, one replica", _built(replace(LAG, max_nonces=2), retain=True), states=984),
     Variant("Retain, and a replica that slept renames it back", _built(CREATE, retain=True), "S3"),
     Variant("built: without faults, no lifetime is waited for", _built(SMOOTH), states=1_395),
+    Variant("built: replicas hand over", _built(HAND_OVER), states=95_457),
+    Variant("built: ... without faults, no lifetime is waited for", _built(SMOOTH_HAND_OVER), states=823),
+    Variant("a nonce is withdrawn though it was sent", _built(HAND_OVER, withdraws_unsent=False), "S3"),
     Variant("nonces whose outcome is known are not noted", _built(SMOOTH, notes_resolved=False), "L1"),
     Variant("... noted without recording the project", _built(LAG, resolved_with_record=False), "S3"),
     Variant("an ambiguous declaration is taken for won", _built(LAG, awaits_nonce=False), "S4"),

@@ -47,6 +47,8 @@ class Scenario:
     """Whether Neon's list shows a project only a while after it was made."""
     time: bool = True
     """Whether the lifetime of an intent ever passes."""
+    handed_over: bool = False
+    """A replica may end its part, and withdraw what it has declared and not sent."""
     deletes: bool = False
     """The user deletes the resource."""
     replaces: bool = False
@@ -208,10 +210,23 @@ def _process(state: State, k: int, rules: Rules, scenario: Scenario) -> Edges:
             seen = Doing(state.resource, state.secret, None)
             memory = p.sight(process.memory, state.resource, rules)
             yield Edge("a process reads", _with(state, k, Process(seen, memory)), fault=False)
-    elif doing.action is None:
+        return
+    if scenario.handed_over:
+        yield from _end_part(state, k, doing, rules)
+    if doing.action is None:
         yield from _decide(state, k, doing, rules)
     else:
         yield from _perform(state, k, doing, doing.action, rules, scenario)
+
+
+def _end_part(state: State, k: int, doing: Doing, rules: Rules) -> Edges:
+    """A pass is given up where it waits for Neon. It goes no further, but withdraws its declaration."""
+    memory = state.processes[k].memory
+    if withdrawal := p.withdrawing(doing.read, memory, rules):
+        # Forgotten first: whatever becomes of the write, nothing is sent on that nonce any more.
+        memory = memory._replace(nonce=0, sent=Sent.NOT_YET)
+        doing = doing._replace(action=withdrawal)
+        yield Edge("a process withdraws its create", _with(state, k, Process(doing, memory)), fault=True)
 
 
 def view(state: State, k: int, doing: Doing, rules: Rules) -> View:
@@ -345,6 +360,8 @@ def _write(state: State, k: int, read: Resource, action: Action) -> State:
     match action.name:
         case "finalize":
             return idle._replace(resource=read._replace(finalizer=True))
+        case "withdraw":
+            return idle._replace(resource=read._replace(resolved=action.value))
         case "release":
             owned = state.secret is not None and state.secret.owner == read.uid
             secret = None if owned else state.secret

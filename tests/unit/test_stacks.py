@@ -5,17 +5,17 @@ from __future__ import annotations
 from neon_sandbox.bench.stacks import PARTS, Part, Stack, heaviest, parse, report, shares
 
 RAW = """\
-run (loop.py:1);Operator.reconcile (neon_tenants/assembly.py:7);send (http.py:1) 6
-run (loop.py:1);Operator.reconcile (neon_tenants/assembly.py:9);send (http.py:2) 2
+run (loop.py:1);Passes.run (neon_tenants/passes.py:7);send (http.py:1) 6
+run (loop.py:1);Passes.run (neon_tenants/passes.py:9);send (http.py:2) 2
 run (loop.py:1);send (http.py:3) 1
 run (loop.py:1) 1
 """
-OURS = Part("passes", ("Operator.reconcile (neon_tenants/",))
+OURS = Part("passes", ("Passes.run (neon_tenants/",))
 
 
 def test_lines_of_one_function_are_one_frame() -> None:
     assert parse(RAW) == [
-        Stack(("run (loop.py)", "Operator.reconcile (neon_tenants/assembly.py)", "send (http.py)"), 8),
+        Stack(("run (loop.py)", "Passes.run (neon_tenants/passes.py)", "send (http.py)"), 8),
         Stack(("run (loop.py)", "send (http.py)"), 1),
         Stack(("run (loop.py)",), 1),
     ]

@@ -17,7 +17,7 @@ from neon_tenants.core import status as core_status
 from neon_tenants.core.entitlement import Tier
 from neon_tenants.core.event import Event
 from neon_tenants.core.failure import Done, Failure
-from neon_tenants.core.intent import IntentState, Sent
+from neon_tenants.core.intent import Attempt, IntentState, Sent
 from neon_tenants.core.knowledge import Knowledge
 from neon_tenants.core.observed import Observed, is_pending, is_told_paused
 from neon_tenants.core.project import Consumption
@@ -151,6 +151,23 @@ def test_an_intent_is_noted_as_resolved_when_its_outcome_is_known() -> None:
     assert told(a.bound(tenant=annotated, knowledge=done), FINE).resolved_intent == "nonce-1"
     alive = Knowledge(operations=(), sighting=a.sighting())
     assert told(a.bound(tenant=annotated, knowledge=alive), FINE).resolved_intent is None
+
+
+@pytest.mark.parametrize(
+    ("attempt", "noted"),
+    [
+        (None, None),
+        (a.attempt("another"), None),
+        (a.attempt(sent=Sent.UNKNOWN), None),
+        (a.attempt(sent=Sent.DONE), None),
+        (a.attempt(), "nonce-1"),
+    ],
+)
+def test_only_a_create_that_was_not_sent_is_withdrawn(attempt: Attempt | None, noted: str | None) -> None:
+    annotated = a.tenant(annotations={names.INTENT: a.intent().encode()})
+    status = core_status.withdrawn(annotated, attempt)
+    assert (status and status.resolved_intent) == noted
+    assert core_status.withdrawn(a.tenant(), attempt) is None
 
 
 def test_what_neon_did_not_take_is_noted() -> None:

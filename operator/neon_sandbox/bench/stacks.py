@@ -40,7 +40,7 @@ class Part:
 
 
 PARTS: Final = (
-    Part("passes over tenants", ("Operator.reconcile (neon_tenants/assembly.py",)),
+    Part("passes over tenants", ("Passes.run (neon_tenants/passes.py",)),
     Part("requests to Kubernetes, sent", ("KubeClient.exchange (neon_tenants/kube/",), "passes over tenants"),
     Part("requests to Neon, sent", ("Http._send (neon_tenants/neon/",), "passes over tenants"),
     Part("Neon's answers, parsed", ("_parsed (neon_tenants/neon/http",), "passes over tenants"),

@@ -11,8 +11,8 @@ from neon_tenants.api.tenant_database import AppliedTier, Binding, TenantDatabas
 from neon_tenants.core import usage as core_usage
 from neon_tenants.core.failure import Failure
 from neon_tenants.core.identity import Bound, identify
-from neon_tenants.core.intent import IntentState, decode
-from neon_tenants.core.observed import Observed
+from neon_tenants.core.intent import Attempt, IntentState, Sent, decode
+from neon_tenants.core.observed import Observed, Tenant
 from neon_tenants.core.obstacle import entitled
 from neon_tenants.core.project import Endpoint, Limits
 from neon_tenants.core.resize import waiting
@@ -132,6 +132,23 @@ def rebound(old: TenantDatabaseStatus, project_id: str, *, own: str | None) -> T
             "suspended": None,
         }
     )
+
+
+def withdrawn(tenant: Tenant, attempt: Attempt | None) -> TenantDatabaseStatus | None:
+    """The status that withdraws the create which stands declared on the tenant.
+
+    | the attempt of this process | status |
+    |---|---|
+    | none, or not the one that stands there | None |
+    | sent, whatever became of it | None |
+    | not sent, or certainly not carried out | notes its nonce as resolved |
+    """
+    intent = decode(tenant.annotations.get(names.INTENT), tenant.uid)
+    if attempt is None or intent is None or intent.nonce != attempt.nonce:
+        return None
+    if attempt.sent is not Sent.NOT_YET:
+        return None
+    return tenant.status.model_copy(update={"resolved_intent": intent.nonce})
 
 
 def as_json(status: TenantDatabaseStatus) -> dict[str, object]:

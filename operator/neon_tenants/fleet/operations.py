@@ -25,8 +25,8 @@ from neon_tenants.core.lane import Lane
 from neon_tenants.core.operation import Asked, End
 from neon_tenants.kube.errors import ConflictError, KubeError, NotFoundError
 from neon_tenants.kube.fleet_operations import FleetOperations
-from neon_tenants.neon.budget import Turn, taking_turns
 from neon_tenants.neon.errors import NeonError
+from neon_tenants.neon.turn import Turn, taking_turns
 
 logger = logging.getLogger(__name__)
 

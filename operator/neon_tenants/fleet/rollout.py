@@ -27,9 +27,9 @@ from neon_tenants.core.shard import Scope
 from neon_tenants.kube.errors import KubeError
 from neon_tenants.kube.events import Events, Regarding
 from neon_tenants.kube.tiers import Tiers
-from neon_tenants.neon.budget import Turn, taking_turns
 from neon_tenants.neon.errors import NeonError
 from neon_tenants.neon.inventory import Listing
+from neon_tenants.neon.turn import Turn, taking_turns
 from neon_tenants.queue import Queue
 from neon_tenants.roster import Roster
 

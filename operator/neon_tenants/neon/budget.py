@@ -7,45 +7,14 @@ for a route that Neon paused holds up nothing else.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 from neon_tenants.core.lane import Lane
 from neon_tenants.core.turns import Line, Place, Precedence, Waiting
+from neon_tenants.neon.errors import GivenUpError
 from neon_tenants.neon.limits import Limits, Rates
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """On whose account requests go: the namespaces of a lane take turns."""
-
-    lane: Lane
-    namespace: str = ""
-    """Empty for what is done for the whole fleet."""
-    crowd: bool = False
-    """Whether many others of the namespace are ready or at work: what serves them all may wait for them."""
-
-
-_UNACCOUNTED: Final = Turn(Lane.SWEEP)
-_turn: ContextVar[Turn] = ContextVar("turn", default=_UNACCOUNTED)
-
-
-def current_turn() -> Turn:
-    """On whose account this task's requests go; what nobody accounts for is a sweep."""
-    return _turn.get()
-
-
-@contextmanager
-def taking_turns(turn: Turn) -> Iterator[None]:
-    """Puts all requests inside the block, and in tasks begun there, on this account."""
-    token = _turn.set(turn)
-    try:
-        yield
-    finally:
-        _turn.reset(token)
+from neon_tenants.neon.turn import Turn, current_turn
 
 
 @dataclass(slots=True, eq=False)
@@ -147,13 +116,18 @@ class Budget:
         """Requests that were let go so far."""
 
     async def acquire(self, route: str) -> None:
-        """Waits for the right to send one request of this route, on the account of this task."""
-        waiter = self._schedule.join(current_turn(), route, self._clock())
-        self._granted[waiter] = asyncio.get_running_loop().create_future()
+        """Waits for the right to send one request of this route, on the account of this task.
+
+        Raises:
+            GivenUpError: nothing waits on this account any more.
+        """
+        turn = current_turn()
+        waiter = self._schedule.join(turn, route, self._clock())
+        granted = self._granted[waiter] = asyncio.get_running_loop().create_future()
         self._grant()
         try:
-            await self._granted[waiter]
-        except asyncio.CancelledError:
+            await turn.wait(granted)
+        except (asyncio.CancelledError, GivenUpError):
             self._schedule.leave(waiter)
             self._grant()
             raise

@@ -2,6 +2,7 @@
 
     NeonError          a request did not succeed; `failure` says what that means
       NotFoundError    404 in Neon's own form
+      GivenUpError     it never left: nobody waits for its turn any more
 
 Only an answer in Neon's own JSON form proves that Neon itself refused. A proxy's 503, an HTML page or
 a lost connection may follow the execution (docs/protocol.md, rule 6).
@@ -36,6 +37,10 @@ class NeonError(Exception):
 
 class NotFoundError(NeonError):
     """Neon knows no such thing, and said so itself."""
+
+
+class GivenUpError(NeonError):
+    """The request was not sent, since whoever asked for it is to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,13 @@ def unreachable(message: str, done: Done, answer: Answer | None = None) -> NeonE
     return NeonError(
         Failure(Reason.NEON_UNREACHABLE, message, done, retry_after=retry_after),
         status=answer.status if answer else None,
+    )
+
+
+def given_up() -> GivenUpError:
+    """The error for a request whose turn is not waited for any more."""
+    return GivenUpError(
+        Failure(Reason.NEON_UNREACHABLE, "Neon was not asked: this replica ends its part.", Done.NO)
     )
 
 

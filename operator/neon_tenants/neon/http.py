@@ -23,11 +23,12 @@ from neon_tenants import __version__
 from neon_tenants.core.failure import Done
 from neon_tenants.core.lane import Lane
 from neon_tenants.neon import models
-from neon_tenants.neon.budget import Budget, current_turn
+from neon_tenants.neon.budget import Budget
 from neon_tenants.neon.errors import Answer, refused, unreachable
 from neon_tenants.neon.introduction import Introduction
 from neon_tenants.neon.key import ApiKey
 from neon_tenants.neon.transport import NotSentError, Transport
+from neon_tenants.neon.turn import current_turn
 
 CONNECT_TIMEOUT: Final = 5.0
 """Seconds to a connection, TLS included."""

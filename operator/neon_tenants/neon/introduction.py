@@ -11,9 +11,9 @@ from typing import Final
 from neon_tenants.core.failure import Done
 from neon_tenants.core.lane import Lane
 from neon_tenants.neon import models
-from neon_tenants.neon.budget import Turn, taking_turns
 from neon_tenants.neon.errors import NeonError, NotFoundError
 from neon_tenants.neon.key import ApiKey
+from neon_tenants.neon.turn import Turn, taking_turns
 
 logger = logging.getLogger(__name__)
 

@@ -19,9 +19,9 @@ from neon_tenants.core.failure import Done
 from neon_tenants.core.lane import Lane
 from neon_tenants.core.marker import Marker, place_in
 from neon_tenants.core.project import Project
-from neon_tenants.neon.budget import Turn, current_turn, taking_turns
 from neon_tenants.neon.client import NeonClient, ProjectPage
 from neon_tenants.neon.errors import unreachable
+from neon_tenants.neon.turn import Turn, current_turn, taking_turns
 from neon_tenants.sleep import sleep_unless
 
 GATHER: Final = 0.25
@@ -188,7 +188,7 @@ class Inventory:
         joined.join(marker, alone=not current_turn().crowd, crowd=crowd)
         try:
             # One waiter's cancellation is not the others'.
-            return await asyncio.shield(joined.task)
+            return await current_turn().wait(asyncio.shield(joined.task))
         except asyncio.CancelledError:
             us = asyncio.current_task()
             if us is not None and us.cancelling():
