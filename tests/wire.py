@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -40,7 +41,7 @@ class Exchange:
     response: bytes
 
 
-async def _nobody_dies() -> bool:
+async def _nobody_ends(_by: signal.Signals) -> bool:
     raise AssertionError("No operator stands behind this wire.")
 
 
@@ -48,15 +49,15 @@ async def _nobody_dies() -> bool:
 class Traffic:
     """What both wires of one operator have in common: one numbering, one script."""
 
-    crash: Callable[[], Awaitable[bool]] = _nobody_dies
-    """Kills the operator; whether one was there. A request may outlive the one that sent it."""
+    end: Callable[[signal.Signals], Awaitable[bool]] = _nobody_ends
+    """Ends the operator by a signal; whether one was there. A request may outlive the one that sent it."""
     journal: Path | None = None
     """Where each fault is written down as a line of JSON, for the verdict."""
     script: Script = no_faults
     requests: list[Request] = field(default_factory=list)
     """All that arrived, in order."""
     injected: list[tuple[Request, Mode]] = field(default_factory=list)
-    killed: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
     watching: set[asyncio.Task[Any]] = field(default_factory=set)
     """The watches that are passed on now."""
     before: Callable[[Request], Awaitable[None]] | None = None
@@ -88,9 +89,16 @@ class Traffic:
 
     async def kill(self) -> bool:
         """Kills the operator; whether one was there."""
-        if died := await self.crash():
-            self.killed.set()
-        return died
+        return await self._ended_by(signal.SIGKILL)
+
+    async def ask_to_end(self) -> bool:
+        """Lets the operator end by itself, as in an update; whether one was there."""
+        return await self._ended_by(signal.SIGTERM)
+
+    async def _ended_by(self, sign: signal.Signals) -> bool:
+        if ended := await self.end(sign):
+            self.ended.set()
+        return ended
 
     async def kill_at_rest(self) -> bool:
         """Likewise, at no request at all."""

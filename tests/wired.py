@@ -21,15 +21,15 @@ async def wired(scene: Scene) -> AsyncIterator[Traffic]:
 
     dying = asyncio.Lock()
 
-    async def crash() -> bool:
+    async def end(sign: signal.Signals) -> bool:
         async with dying:  # of two requests that kill, one finds nobody alive
             running = [operator for operator in scene.operators if operator.running]
             for operator in running:
-                operator.send(signal.SIGKILL)
+                operator.send(sign)
                 await operator.wait()
             return bool(running)
 
-    traffic = Traffic(crash, journal=scene.folder / "faults.jsonl")
+    traffic = Traffic(end, journal=scene.folder / "faults.jsonl")
     neon = urlsplit(scene.neon.url)
     async with AsyncExitStack() as stack:
         to_kube = Wire.to(scene.plane.url, name="kube", ca_file=scene.plane.ca_file, traffic=traffic)
@@ -45,12 +45,12 @@ async def wired(scene: Scene) -> AsyncIterator[Traffic]:
 
 @asynccontextmanager
 async def reviving(scene: Scene, traffic: Traffic, **settings: str) -> AsyncIterator[None]:
-    """Starts the operator again whenever it was killed, as its Deployment does."""
+    """Starts the operator again whenever it has ended, as its Deployment does."""
 
     async def revive() -> None:
         while True:
-            await traffic.killed.wait()
-            traffic.killed.clear()
+            await traffic.ended.wait()
+            traffic.ended.clear()
             await scene.start_operator(**settings)
 
     task = asyncio.create_task(revive())

@@ -36,7 +36,7 @@ async def nothing_left(scene: Scene) -> None:
 
 async def killed(traffic: Traffic) -> None:
     async with asyncio.timeout(30):
-        await traffic.killed.wait()
+        await traffic.ended.wait()
 
 
 async def test_these_are_all_writes_of_a_life(scene: Scene) -> None:

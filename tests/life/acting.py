@@ -13,8 +13,9 @@ import httpx
 import psycopg
 
 from cluster import RefusedError, condition, is_ready
+from life import story
 from life.ledger import Ledger, Object
-from life.story import CRASH, Act
+from life.story import Act
 from scene import Scene, query
 from wire import Traffic
 
@@ -37,9 +38,13 @@ class Actor:
 
     async def do(self, act: Act) -> None:
         """One act, and a look at what there is then."""
-        if act.what == CRASH:
-            await self._traffic.kill()
-            return
+        match act.what:
+            case story.CRASH:
+                await self._traffic.kill()
+                return
+            case story.UPDATE:
+                await self._traffic.ask_to_end()
+                return
         words = act.what.split()
         doing: Callable[..., Awaitable[None]] = getattr(self, f"_{words[0]}")
         try:

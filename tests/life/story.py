@@ -43,11 +43,13 @@ HARM: Final = (
     "console password",
 )
 CRASH: Final = "crash"
+UPDATE: Final = "update"
+"""The operator is asked to end, and another begins."""
 
 
 @dataclass(frozen=True)
 class Act:
-    """One thing that somebody does to a tenant; or the operator dies."""
+    """One thing that somebody does to a tenant; or the operator ends."""
 
     what: str
     name: str = ""
@@ -84,8 +86,8 @@ class Story:
 
 
 def _act(text: str) -> Act:
-    if text == CRASH:
-        return Act(CRASH)
+    if text in (CRASH, UPDATE):
+        return Act(text)
     name, _, what = text.partition(" ")
     if name not in NAMES or what not in (*CREATES, *USUAL, *EDITS, *HARM):
         raise ValueError(f"{text!r} is no act")
@@ -103,7 +105,7 @@ def stories(longest: int) -> st.SearchStrategy[Story]:
     ends = [Act(what, name) for what in ("delete", "force deletion") for name in NAMES]
     phrases = st.builds(
         lambda act, settles: (act, Act("settle", act.name)) if settles and act.name else (act,),
-        st.sampled_from([*create, *usual, *harm, *ends * 6, *[Act(CRASH)] * 6]),
+        st.sampled_from([*create, *usual, *harm, *ends * 6, *[Act(CRASH), Act(UPDATE)] * 4]),
         st.booleans(),
     )
     return st.builds(
