@@ -36,6 +36,7 @@ from neon_tenants.kube.namespaces import Namespaces
 from neon_tenants.kube.tenants import Tenants
 from neon_tenants.memory import Memory
 from neon_tenants.neon.errors import GivenUpError, NeonError, NotFoundError
+from neon_tenants.neon.turn import current_turn
 from neon_tenants.perform import Identity, Performer
 
 logger = logging.getLogger(__name__)
@@ -126,6 +127,9 @@ class Reconciler:
             tenant, secret = await self._read(key), None
         if tenant is None:
             return None
+        if tenant.vanished:
+            # Whoever comes next knows nothing of it.
+            current_turn().insist()
         now = self._clock()
         tier = self._tier(tenant.spec.tier) or await self._tenants.tier(tenant.spec.tier)
         scope = self._scope()
@@ -264,7 +268,7 @@ class Reconciler:
         """
         tenant, knowledge = observed.tenant, self._memory.of(observed.tenant.uid)
         withdrawn = core_status.withdrawn(observed.tenant, knowledge.attempt)
-        if withdrawn is not None and not tenant.vanished:
+        if withdrawn is not None:
             # Forgotten before: whatever becomes of the write, nothing is sent on it any more.
             self._memory.keep(tenant.uid, replace(knowledge, attempt=None))
             try:

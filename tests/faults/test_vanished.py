@@ -71,6 +71,29 @@ async def test_what_was_made_for_a_resource_that_vanished_goes_after_it(
     await judged(unconnected, [])
 
 
+@pytest.mark.proves("F06", "F36", "I1")
+async def test_an_operator_that_is_asked_to_end_finishes_what_nobody_else_could(unconnected: Scene) -> None:
+    """The deletion waits for its turn, as much else does that is left to the next one."""
+    refusal = {"code": "", "message": "not now"}
+    unconnected.neon.answers.add(
+        Script(
+            method="DELETE",
+            route="/projects/{project_id}",
+            status=429,
+            body=refusal,
+            headers={"Retry-After": "3"},
+        )
+    )
+    async with wired(unconnected) as traffic:
+        operator = await unconnected.start_operator(**SETTINGS)
+        vanishes(unconnected, traffic)
+        await unconnected.create(deletionPolicy="Delete")
+        await unconnected.until_scripts_met()
+        assert await operator.stop(grace=60)
+    assert len(unconnected.projects(deleted=True)) == 1
+    assert unconnected.projects() == []
+
+
 @pytest.mark.proves("F36", "F39", "I3")
 async def test_with_retain_it_is_released(unconnected: Scene) -> None:
     async with wired(unconnected) as traffic:

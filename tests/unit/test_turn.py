@@ -54,6 +54,19 @@ async def test_nothing_waits_afterwards() -> None:
     assert one.cancelled()
 
 
+@pytest.mark.parametrize("late", [False, True])
+async def test_what_nobody_else_could_do_is_not_given_up(late: bool) -> None:
+    turn, one = Turn(Lane.DELETE), future()
+    steps = [turn.insist, turn.give_up]
+    for step in reversed(steps) if late else steps:
+        step()
+    waiting = begun(turn, one)
+    await asyncio.sleep(0)
+    turn.give_up()
+    one.set_result("its turn")
+    assert await waiting == "its turn"
+
+
 async def test_what_has_come_by_then_is_not_lost() -> None:
     """A granted request is sent, and its answer is waited for."""
     turn, one = Turn(Lane.CREATE), future()

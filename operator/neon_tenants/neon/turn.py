@@ -26,12 +26,19 @@ class Turn:
     """Whether many others of the namespace are ready or at work: what serves them all may wait for them."""
     _waits_for: asyncio.Future[Any] | None = field(default=None, init=False)
     _is_given_up: bool = field(default=False, init=False)
+    _insists: bool = field(default=False, init=False)
 
     def give_up(self) -> None:
-        """From now on nothing waits on this account. What was sent is waited for; it is done then."""
+        """From now on nothing waits on this account. What was sent is waited for."""
+        if self._insists:
+            return
         self._is_given_up = True
         if self._waits_for is not None:
             self._waits_for.cancel()
+
+    def insist(self) -> None:
+        """What is done on this account is not given up: nobody else could do it."""
+        self._insists, self._is_given_up = True, False
 
     async def wait(self, future: asyncio.Future[T]) -> T:
         """What the future comes to. One wait at a time, as in a pass, is found by `give_up`.
