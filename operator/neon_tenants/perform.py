@@ -242,6 +242,7 @@ class Performer:
 
     @perform.register
     async def _rename_project(self, step: steps.RenameProject, observed: Observed) -> Observed:
+        observed = self._doubting(observed)
         project, operations = await self._neon.rename_project(step.project_id, step.name)
         if step.name == observed.marker.released_name:
             if observed.tenant.deleting:
@@ -254,6 +255,7 @@ class Performer:
 
     @perform.register
     async def _update_project(self, step: steps.UpdateProject, observed: Observed) -> Observed:
+        observed = self._doubting(observed)
         project, operations = await self._neon.update_project(step.project_id, step.limits)
         lookup = _looked_up(observed).with_project(project)
         knowledge = self._started(observed, step.project_id, operations)
@@ -262,6 +264,7 @@ class Performer:
 
     @perform.register
     async def _update_endpoint(self, step: steps.UpdateEndpoint, observed: Observed) -> Observed:
+        observed = self._doubting(observed)
         changed, operations = await self._neon.update_endpoint(
             step.project_id,
             step.endpoint_id,
@@ -334,6 +337,13 @@ class Performer:
         """Remembers it, whatever becomes of this pass."""
         self._memory.keep(observed.tenant.uid, knowledge)
         return knowledge
+
+    def _doubting(self, observed: Observed) -> Observed:
+        """A change is about to leave: whatever becomes of it, the POST's answer is no measure any more."""
+        known = observed.knowledge
+        if known.created is None and known.endpoints is None:
+            return observed
+        return self._remember(observed, replace(known, doubted=True, endpoints=None))
 
     def _started(
         self, observed: Observed, project_id: str, operations: Iterable[Operation], **changes: Any

@@ -9,9 +9,12 @@ import pytest
 
 from cluster import Object, condition
 from neon_sandbox import installation
+from neon_sandbox.emulator.scripts import Script
 from scene import Scene, example_tier, query
 from waiting import until
 
+PROJECT = "/projects/{project_id}"
+ENDPOINT = "/projects/{project_id}/endpoints/{endpoint_id}"
 Gi = 1024**3
 Mi = 1024**2
 
@@ -196,6 +199,51 @@ async def test_a_tenant_can_be_born_suspended(running: Scene) -> None:
     tenant = await running.cluster.until_ready()
     assert tenant["status"]["suspended"] is True
     assert running.project()["endpoints"][0]["disabled"] is True
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_a_tenant_that_is_active_again_before_it_is_ready_can_log_in(
+    running: Scene, lost: bool
+) -> None:
+    """What the create's answer said of the compute is no measure any more, once it may have been changed."""
+    running.neon.knobs.operation_seconds = 2
+    if lost:
+        running.neon.answers.add(Script(method="PATCH", route=ENDPOINT, drop=True))
+    await running.create(state="Suspended")
+
+    async def disabled() -> bool:
+        return any(project["endpoints"][0]["disabled"] for project in running.projects())
+
+    await until(disabled, "its compute is disabled")
+    await running.change(state="Active")
+    tenant = await running.cluster.until_ready()
+    assert condition(tenant, "Available")["status"] == "True"
+    assert running.project()["endpoints"][0]["disabled"] is False
+    assert await query((await running.cluster.secret())["uri"], "SELECT 1") == 1
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_a_tenant_that_goes_back_to_its_tier_before_it_is_ready_is_held_to_that(
+    running: Scene, lost: bool
+) -> None:
+    running.neon.knobs.operation_seconds = 2
+    if lost:
+        running.neon.answers.add(Script(method="PATCH", route=PROJECT, drop=True))
+    await running.create()
+
+    async def made() -> bool:
+        return bool(running.projects())
+
+    await until(made, "its project is made")
+    await running.change(tier=running.tiers["pro"])
+
+    async def moved() -> bool:
+        return running.requests("PATCH", PROJECT) == 1
+
+    await until(moved, "its project has the other tier's limits")
+    await running.change(tier=running.tiers["free"])
+    await running.cluster.until_ready()
+    held_to(running.project(), "free")
 
 
 async def test_region_version_and_database_are_the_tenants(running: Scene) -> None:

@@ -21,11 +21,12 @@ class Knowledge:
     created: Project | None = None
     """The project that our own POST made, as its answer said, until the status records it."""
     doubted: bool = False
-    """Whether a part of it was gone when it was looked at: the answer is not as good as a list any more."""
+    """Whether a part of it was gone when it was looked at, or a change of it has left: the answer is not as
+    good as a list any more."""
     connection: Connection | None = field(default=None, repr=False)
     """The login of the POST's answer, until the Secret holds it."""
     endpoints: tuple[Endpoint, ...] | None = None
-    """The endpoints of the POST's answer, until the status is written."""
+    """The endpoints of the POST's answer, until they are changed or the status is written."""
     operations: tuple[str, ...] | None = None
     """Ids of Neon's operations that must finish first; None where this process started none and saw none."""
     operations_since: float = 0.0
