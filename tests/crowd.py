@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from evidence import verdict
+from neon_sandbox.emulator.scripts import Script
 from scene import Scene
 from waiting import until
 
@@ -12,6 +13,17 @@ from waiting import until
 async def create_all(scene: Scene, names: list[str], tier: str = "free") -> None:
     """Creates them at once."""
     await asyncio.gather(*(scene.create(name, tier) for name in names))
+
+
+async def create_refused(scene: Scene, names: list[str]) -> None:
+    """Creates them while Neon refuses the first one for five minutes: so long all wait for their turns."""
+    refusal = {"code": "", "message": "not now"}
+    scene.neon.answers.add(
+        Script(method="POST", route="/projects", status=429, body=refusal, headers={"Retry-After": "300"})
+    )
+    await scene.create(names[0])
+    await scene.until_scripts_met()
+    await create_all(scene, names[1:])
 
 
 async def until_posted(scene: Scene, count: int) -> None:

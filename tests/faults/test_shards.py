@@ -12,12 +12,11 @@ import pytest
 
 import lease
 from cluster import Object, condition
-from crowd import create_all, each_has_its_own, judged, until_posted
+from crowd import create_all, create_refused, each_has_its_own, judged, until_posted
 from lease import ELECTING
 from neon_sandbox import installation
 from neon_sandbox.bench.figures import busiest
 from neon_sandbox.child import Child
-from neon_sandbox.emulator.scripts import Script
 from neon_tenants.core.shard import shard_of, told
 from scene import Scene, example_tier
 from scraping import shown
@@ -161,13 +160,7 @@ async def test_shards_are_handed_over_while_their_creates_wait_for_their_turns(p
     """The turns would come in five minutes. Who gets the shards has a budget that Neon refused nothing."""
     names = [f"t{number}" for number in range(16)]
     (first,) = await start(place, 1)
-    refusal = {"code": "", "message": "not now"}
-    place.neon.answers.add(
-        Script(method="POST", route="/projects", status=429, body=refusal, headers={"Retry-After": "300"})
-    )
-    await place.create(names[0])
-    await place.until_scripts_met()
-    await create_all(place, names[1:])
+    await create_refused(place, names)
 
     async def all_wait() -> bool:
         return await shown(place, "budget_waiting", lane="create") == len(names)
