@@ -266,8 +266,9 @@ class Reconciler:
         """This replica ends its part. A create that it declared and did not send is withdrawn, so that
         whoever comes next need not wait for it (protocol, rule 6).
         """
-        tenant, knowledge = observed.tenant, self._memory.of(observed.tenant.uid)
-        withdrawn = core_status.withdrawn(observed.tenant, knowledge.attempt)
+        tenant = observed.tenant
+        knowledge = self._memory.of(tenant.uid)
+        withdrawn = core_status.withdrawn(tenant, knowledge.attempt)
         if withdrawn is not None:
             # Forgotten before: whatever becomes of the write, nothing is sent on it any more.
             self._memory.keep(tenant.uid, replace(knowledge, attempt=None))

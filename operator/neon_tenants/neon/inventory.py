@@ -21,7 +21,7 @@ from neon_tenants.core.marker import Marker, place_in
 from neon_tenants.core.project import Project
 from neon_tenants.neon.client import NeonClient, ProjectPage
 from neon_tenants.neon.errors import unreachable
-from neon_tenants.neon.turn import Turn, current_turn, taking_turns
+from neon_tenants.neon.turn import Turn, current_turn, is_cancelled, taking_turns
 from neon_tenants.sleep import sleep_unless
 
 GATHER: Final = 0.25
@@ -190,8 +190,7 @@ class Inventory:
             # One waiter's cancellation is not the others'.
             return await current_turn().wait(asyncio.shield(joined.task))
         except asyncio.CancelledError:
-            us = asyncio.current_task()
-            if us is not None and us.cancelling():
+            if is_cancelled():
                 raise
             # Kopf, when it ends, cancels tasks that are not its own; ours waits on.
             raise unreachable("Neon's list of projects was interrupted. It is read again.", Done.NO) from None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from neon_tenants.core.lane import Lane
 from neon_tenants.neon.errors import given_up
@@ -53,16 +53,21 @@ class Turn:
         try:
             return await future
         except asyncio.CancelledError:
-            us = asyncio.current_task()
-            if self._is_given_up and not (us is not None and us.cancelling()):
+            if self._is_given_up and not is_cancelled():
                 raise given_up() from None
             raise
         finally:
             self._waits_for = None
 
 
-_UNACCOUNTED = Turn(Lane.SWEEP)
+_UNACCOUNTED: Final = Turn(Lane.SWEEP)
 _turn: ContextVar[Turn] = ContextVar("turn", default=_UNACCOUNTED)
+
+
+def is_cancelled() -> bool:
+    """Whether this very task is to end, and not only what it waits for."""
+    us = asyncio.current_task()
+    return us is not None and us.cancelling() > 0
 
 
 def current_turn() -> Turn:
