@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
@@ -108,7 +109,8 @@ async def _seen(scene: Scene, bystanders: set[str]) -> Seen:
     tenants = await scene.cluster.list("TenantDatabase")
     secrets = {secret["metadata"]["name"]: secret for secret in await scene.cluster.list("Secret")}
     projects = [p for p in scene.neon.projects() if p["id"] not in bystanders]
-    return Seen(tenants, secrets, projects, scene.prefix, crashed=len(scene.operators) > 1)
+    ended = [await operator.wait() for operator in scene.operators if not operator.running]
+    return Seen(tenants, secrets, projects, scene.prefix, crashed=-signal.SIGKILL in ended)
 
 
 async def _logins(scene: Scene, seen: Seen, ledger: Ledger) -> list[str]:
