@@ -65,6 +65,10 @@ class Memory:
         """The resource for which a POST of ours left, as it was then, while its status records no project."""
         return self._unrecorded.get(key)
 
+    def all_unrecorded(self) -> tuple[Tenant, ...]:
+        """All of these."""
+        return tuple(self._unrecorded.values())
+
     def let_in(self, uid: str, tier: str | None) -> None:
         """Notes that the tenant has a place in a tier, or with None in no tier.
 

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Final
+
+from pydantic import ValidationError
 
 from neon_tenants.core.again import Again
 from neon_tenants.core.key import Key
 from neon_tenants.core.lane import Lane
+from neon_tenants.kube.errors import KubeError
 from neon_tenants.metrics import Metrics
 from neon_tenants.neon.turn import Turn, taking_turns
 from neon_tenants.reconcile import Reconciler
 from neon_tenants.roster import Roster
+
+logger = logging.getLogger(__name__)
+
+FINISH: Final = 10.0
+"""Seconds for what a process that ends must finish itself, after its grace. The pod has 15 more than that."""
 
 
 class Passes:
@@ -50,6 +61,23 @@ class Passes:
         for key, turn in self._turns.items():
             if of(key):
                 turn.give_up()
+
+    async def finish(self, keys: Iterable[Key]) -> None:
+        """Of these, lets go what was made for resources that have vanished: nobody else could know of it.
+
+        For a process that ends, when no other pass runs any more.
+        """
+        try:
+            async with asyncio.timeout(FINISH):
+                for key in keys:
+                    if await self._reconciler.has_vanished(key):
+                        await self.run(key, Lane.DELETE, crowd=False)
+        except (KubeError, ValidationError, TimeoutError) as error:
+            logger.warning(
+                "It was not seen whether a resource vanished while its project was made. If so, the orphan "
+                "report will show it.",
+                extra={"error": type(error).__name__},
+            )
 
     @contextmanager
     def given_up_at_the_end(self) -> Iterator[None]:

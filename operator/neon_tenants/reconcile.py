@@ -133,7 +133,7 @@ class Reconciler:
         now = self._clock()
         tier = self._tier(tenant.spec.tier) or await self._tenants.tier(tenant.spec.tier)
         scope = self._scope()
-        if not scope.conducts and not scope.works_on(Record.of(tenant), tier):
+        if not (tenant.vanished or scope.conducts or scope.works_on(Record.of(tenant), tier)):
             return None
         seen = decode(tenant.annotations.get(names.INTENT), tenant.uid)
         knowledge = self._memory.of(tenant.uid).about(tenant.status.project_id)
@@ -170,6 +170,14 @@ class Reconciler:
             endpoints=knowledge.endpoints,
             admitted=admitted,
         )
+
+    async def has_vanished(self, key: Key) -> bool:
+        """Whether a POST of ours left for a resource that is gone since, so that nobody else knows of it.
+
+        Raises KubeError; and ValidationError where another stands there that is not understood.
+        """
+        tenant = await self._read(key)
+        return tenant is not None and tenant.vanished
 
     async def _read(self, key: Key) -> Tenant | None:
         """The resource; or the one before it in its place, which vanished while we made its project."""

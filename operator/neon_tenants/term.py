@@ -69,6 +69,8 @@ async def work(operator: Operator, end: End) -> None:
                     for task in (watch, *chores):
                         if task.done():
                             task.result()  # a chore ends only by an error, which ends the process
+        if not end.lost.is_set():
+            await operator.passes.finish(tenant.key for tenant in operator.memory.all_unrecorded())
     finally:
         # Kopf takes its time to end. What changes anything has ended before.
         ended.set()

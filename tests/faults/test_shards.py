@@ -17,9 +17,11 @@ from lease import ELECTING
 from neon_sandbox import installation
 from neon_sandbox.bench.figures import busiest
 from neon_sandbox.child import Child
+from neon_sandbox.emulator.scripts import Script
 from neon_tenants.core.shard import shard_of, told
 from scene import Scene, example_tier
 from scraping import shown
+from stories import HOUR
 from waiting import until
 
 COUNT = 4
@@ -171,6 +173,39 @@ async def test_shards_are_handed_over_while_their_creates_wait_for_their_turns(p
     uids = {name: (await place.cluster.tenant(name))["metadata"]["uid"] for name in names}
     moved = [name for name, uid in uids.items() if shard_of(uid, COUNT) in held(second)]
     await each_has_its_own(place, moved)
+
+
+@pytest.mark.proves("F36", "F51", "I1")
+async def test_what_was_made_for_resources_that_vanished_goes_although_their_shards_move(
+    place: Scene,
+) -> None:
+    """Who gets the shards never heard of these resources, and who conducts made none of their projects."""
+    names = [f"t{number}" for number in range(24)]
+    slow = {"request_timeout": "60", "intent_lifetime": "300"}
+    operators = await start(place, 2, **slow)
+    first = conductor(operators)
+    (other,) = (operator for operator in operators if operator is not first)
+    place.neon.answers.add(Script(method="POST", route="/projects", delay_before=HOUR, times=len(names)))
+    await create_all(place, names)
+    await place.until_scripts_met()
+    for name in names:
+        await place.cluster.patch("TenantDatabase", name, {"metadata": {"finalizers": []}})
+        await place.cluster.delete("TenantDatabase", name)
+    operators += [await place.start_operator(**{**SHARED, **slow}) for _ in range(2)]
+
+    async def one_is_given_up() -> bool:
+        return len(held(other)) == 1
+
+    await until(one_is_given_up, "the other gives one of its two shards up")
+    place.neon.clock.advance(HOUR)
+
+    async def deleted() -> bool:
+        return len(place.projects(deleted=True)) == len(names)
+
+    await until(deleted, "all projects are deleted")
+    assert place.projects() == []
+    await until_shared(operators)
+    await judged(place, [])
 
 
 @pytest.mark.proves("F51")

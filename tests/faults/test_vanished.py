@@ -7,6 +7,7 @@ A DELETE that has read the resource before the finalizer was written removes it 
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -92,6 +93,50 @@ async def test_an_operator_that_is_asked_to_end_finishes_what_nobody_else_could(
         assert await operator.stop(grace=60)
     assert len(unconnected.projects(deleted=True)) == 1
     assert unconnected.projects() == []
+
+
+@pytest.mark.proves("F06", "F36", "I1")
+async def test_an_operator_that_is_asked_to_end_while_it_makes_such_a_project_deletes_it(
+    unconnected: Scene,
+) -> None:
+    async with wired(unconnected) as traffic:
+        operator = await unconnected.start_operator(**SETTINGS)
+
+        async def ask_to_end() -> None:
+            operator.send(signal.SIGTERM)
+
+        vanishes(unconnected, traffic, ask_to_end)
+        await unconnected.create(deletionPolicy="Delete")
+        await until_deleted(unconnected, 1)
+        assert await operator.stop(grace=60)
+    assert unconnected.projects() == []
+    await judged(unconnected, [])
+
+
+@pytest.mark.proves("F06", "F36", "I1")
+async def test_an_operator_that_ends_gives_no_wait_up_without_a_look_whether_the_resource_vanished(
+    unconnected: Scene,
+) -> None:
+    """Whatever waits for a turn is given up: what was made meanwhile is known to nobody else."""
+    unconnected.neon.knobs.operation_seconds = 1
+    unconnected.neon.answers.add(
+        Script(
+            method="GET",
+            route="/projects/{project_id}/operations",
+            status=429,
+            body={"code": "", "message": "not now"},
+            headers={"Retry-After": "300"},
+        )
+    )
+    operator = await unconnected.start_operator(request_timeout="2", intent_lifetime="8")
+    await unconnected.create(deletionPolicy="Delete")
+    await unconnected.until_scripts_met()
+    await unconnected.cluster.patch("TenantDatabase", "acme", {"metadata": {"finalizers": []}})
+    await unconnected.cluster.delete("TenantDatabase", "acme")
+    assert await operator.stop(grace=60)
+    assert len(unconnected.projects(deleted=True)) == 1
+    assert unconnected.projects() == []
+    await judged(unconnected, [])
 
 
 @pytest.mark.proves("F36", "F39", "I3")
