@@ -96,10 +96,10 @@ def _targets(found: list[Line], targets: list[dict[str, Any]]) -> str:
         if line is not None:
             met = _meets(target, line.medians[target["figure"]])
             reached = f"{_cell(line, target['figure'])}{'' if met else ', **missed**'}"
-        yardstick = _find(found, NOW, target, operator="go")
-        beside = "" if yardstick is None else _cell(yardstick, target["figure"])
-        rows.append([target["what"], _goal(target), reached, beside])
-    return table(["What", "Target", "Measured", "A Go controller here"], rows)
+        others = (_find(found, NOW, target, operator=operator) for operator in ("go", "least"))
+        beside = ("" if line is None else _cell(line, target["figure"]) for line in others)
+        rows.append([target["what"], _goal(target), reached, *beside])
+    return table(["What", "Target", "Measured", "A Go controller here", "The least in Python"], rows)
 
 
 def _meets(target: dict[str, Any], value: float) -> bool:

@@ -12,16 +12,19 @@ from neon_sandbox.bench.__main__ import main
 from neon_sandbox.bench.program import SOURCES, NoYardstickError, cached, yardstick
 
 GO = ("--operator", "go")
+LEAST = ("--operator", "least")
 
 
 REFUSED = {
-    "a sweep": (("burst", "sweep"), "has no sweep"),
-    "an hour of rest": (("rest",), "has no rest"),
-    "waits": (("alone", "crowd"), "has no alone, crowd"),
-    "replicas": (("burst", "--replicas", "2"), "knows no shards"),
-    "a profile": (("--profile", "there.txt"), "samples stacks of Python"),
-    "a trickle at a slow Neon": (("trickle", "--latency", "0.2"), "leave out --latency"),
-    "a trickle of long operations": (("--operation-seconds", "1"), "leave out --latency"),
+    "a sweep": ((*GO, "burst", "sweep"), "has no sweep"),
+    "an hour of rest": ((*GO, "rest"), "has no rest"),
+    "waits": ((*GO, "alone", "crowd"), "has no alone, crowd"),
+    "replicas": ((*GO, "burst", "--replicas", "2"), "knows no shards"),
+    "a profile": ((*GO, "--profile", "there.txt"), "samples stacks of the operator"),
+    "a trickle at a slow Neon": ((*GO, "trickle", "--latency", "0.2"), "leave out --latency"),
+    "a trickle of long operations": ((*GO, "--operation-seconds", "1"), "leave out --latency"),
+    "a change of what only creates": ((*LEAST, "burst", "change-all"), "has no change-all"),
+    "a restart of what only creates": ((*LEAST, "restart"), "has no restart"),
 }
 
 
@@ -30,7 +33,7 @@ def test_what_only_the_operator_does_is_not_measured_of_another(
     words: tuple[str, ...], told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")  # whatever is not refused ends for want of Go
-    answer = CliRunner().invoke(main, [*words, *GO])
+    answer = CliRunner().invoke(main, list(words))
     assert answer.exit_code == 2
     assert told in " ".join(answer.output.split())
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from neon_sandbox.bench import costs, report, stacks, waits
 from neon_sandbox.bench.costs import Size
 from neon_sandbox.bench.ground import WARM_UP, Ground
-from neon_sandbox.bench.program import OPERATOR, NoYardstickError, Program, yardstick
+from neon_sandbox.bench.program import LEAST, OPERATOR, NoYardstickError, Program, yardstick
 from neon_sandbox.bench.scenarios import Load
 from neon_sandbox.bench.seeding import NAMESPACE, seed
 from neon_sandbox.bench.stacks import Stack
@@ -55,8 +55,11 @@ _GROUPS: Final = (
 )
 _COSTS: Final = tuple(name for group in _GROUPS for name in group.names)
 _NAMES: Final = (*_COSTS, *waits.SCENARIOS)
-_OF_ANY: Final = tuple(name for group in _GROUPS if not group.ours for name in group.names)
-"""What any controller can be measured by."""
+_OF: Final = {
+    "go": tuple(name for group in _GROUPS if not group.ours for name in group.names),
+    "least": ("burst", "trickle"),
+}
+"""What else than the operator can be measured by."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -65,9 +68,10 @@ _OF_ANY: Final = tuple(name for group in _GROUPS if not group.ours for name in g
     "--operator",
     default="python",
     show_default=True,
-    type=click.Choice(["python", "go"]),
+    type=click.Choice(["python", *_OF]),
     help="What is measured. go: a minimal Go controller, to compare with, in burst, change-all, delete-all, "
-    "trickle and restart.",
+    "trickle and restart. least: the requests of a create, as raw as Python can make them, in burst and "
+    "trickle.",
 )
 @click.option(
     "--tenants",
@@ -179,11 +183,11 @@ def main(
         replicas=sizes["replicas"],
     )
     load = Load(size.tenants, requests_per_minute, every, size.replicas)
-    if operator == "go":
-        names = names or _OF_ANY
-        _refuse_what_is_ours(names, size, profile)
+    if operator in _OF:
+        names = names or _OF[operator]
+        _refuse_what_is_ours(operator, names, size, profile)
     try:
-        program = OPERATOR if operator == "python" else uvloop.run(yardstick())
+        program = {"python": OPERATOR, "least": LEAST}.get(operator) or uvloop.run(yardstick())
         bench = _Bench(size, load, program, runs, file, label, k8s_version or KUBERNETES_VERSION)
         if profile is None:
             uvloop.run(bench.run(names or _NAMES, k8s_version))
@@ -204,18 +208,20 @@ def main(
         raise click.ClickException(str(error)) from None
 
 
-def _refuse_what_is_ours(names: tuple[str, ...], size: Size, profile: Path | None) -> None:
+def _refuse_what_is_ours(operator: str, names: tuple[str, ...], size: Size, profile: Path | None) -> None:
     """Raises click.UsageError for what only the operator can be measured by."""
     if profile is not None:
-        raise click.UsageError("--profile samples stacks of Python: leave out --operator go.")
+        raise click.UsageError(f"--profile samples stacks of the operator: leave out --operator {operator}.")
     if size.replicas != 1:
-        raise click.UsageError("The controller in Go knows no shards: leave out --replicas or --operator go.")
-    if ours := [name for name in names if name not in _OF_ANY]:
-        raise click.UsageError(f"--operator go has no {', '.join(ours)}: choose of {', '.join(_OF_ANY)}.")
+        raise click.UsageError(f"--operator {operator} knows no shards: leave out one of it and --replicas.")
+    if ours := [name for name in names if name not in _OF[operator]]:
+        raise click.UsageError(
+            f"--operator {operator} has no {', '.join(ours)}: choose of {', '.join(_OF[operator])}."
+        )
     if "trickle" in names and (size.latency or size.operation_seconds):
         # What a trickle takes off as Neon's own time is a list, the POST and its operations.
         raise click.UsageError(
-            "The controller in Go lists nothing and waits for no operations: for its trickle, leave out "
+            f"--operator {operator} lists nothing and waits for no operations: for its trickle, leave out "
             "--latency and --operation-seconds."
         )
 

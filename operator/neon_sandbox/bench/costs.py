@@ -61,6 +61,8 @@ class _Life:
         return cls(ground, size, namespace)
 
     def acts(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        if self.ground.program.creates_alone:
+            return {"burst": self._create}
         return {"burst": self._create, "change-all": self._change, "delete-all": self._delete}
 
     def _names(self) -> list[str]:

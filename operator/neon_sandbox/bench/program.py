@@ -1,7 +1,7 @@
-"""What is measured: the operator, or a yardstick in its place (docs/decisions/0046-a-yardstick-in-go.md).
+"""What is measured: the operator, or what it is held against (docs/decisions/0046-a-yardstick-in-go.md).
 
 The yardstick is a minimal controller in Go. Its sources stand in yardstick/; why the files of its module end
-in .txt is told in controlplane/module.py.
+in .txt is told in controlplane/module.py. The least that Python takes is told by least.py.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hashlib
 import os
 import platform
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -46,6 +47,8 @@ class Program:
     """What tells it apart in a measured line."""
     in_a_pod: bool = True
     """Whether it logs in as a pod does; else by a kubeconfig."""
+    creates_alone: bool = False
+    """Whether it neither follows a change of its tier nor a deletion."""
 
 
 OPERATOR: Final = Program(
@@ -54,6 +57,24 @@ OPERATOR: Final = Program(
         "python": platform.python_version(),
         **{f"python-{name}": version(name) for name in _PACKAGES},
     },
+)
+
+
+async def _start_least(
+    _name: str, _argv: Sequence[str | Path], /, *, log: Path, env: Mapping[str, str], cwd: Path
+) -> Child:
+    argv = [sys.executable, "-m", "neon_sandbox.bench.least"]
+    return await Child.start("the least", argv, log=log, env=env, cwd=cwd)
+
+
+LEAST: Final = Program(
+    _start_least,
+    versions={
+        "python": platform.python_version(),
+        **{f"python-{name}": version(name) for name in ("aiohttp", "uvloop", "orjson")},
+    },
+    settings={"operator": "least"},
+    creates_alone=True,
 )
 
 
