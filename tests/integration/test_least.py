@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
+
+import pytest
 
 from neon_sandbox.bench.ground import OPERATOR_USER, WARM_UP, Ground
 from neon_sandbox.bench.program import LEAST
+from neon_sandbox.child import ChildFailedError
 from neon_sandbox.controlplane import prepare
 from neon_sandbox.controlplane.audit import Request
 from waiting import until
@@ -43,3 +47,15 @@ async def test_a_create_costs_a_read_three_writes_and_a_post() -> None:
         for name in TENANTS:
             path = f"/apis/neontenants.io/v1alpha1/namespaces/{FEW}/tenantdatabases/{name}"
             assert (await ground.request("GET", path))["status"]["projectId"] in projects
+
+
+async def test_a_measurement_ends_with_what_it_measures() -> None:
+    """Else it would wait for ever for tenants that nobody makes Ready."""
+    binaries = await prepare(os.environ.get("K8S_VERSION") or None)
+    async with Ground.prepare(binaries) as ground:
+        await ground.create_namespace(WARM_UP)
+        ground.program = LEAST
+        async with ground.unlimited("least") as child:
+            child.send(signal.SIGKILL)
+            with pytest.raises(ChildFailedError, match="ended with status -9"):
+                await ground.until(lambda: False)

@@ -61,6 +61,8 @@ class Ground:
     folder: Path
     program: Program = OPERATOR
     """What is started as the operator."""
+    running: set[Child] = field(default_factory=set)
+    """Those that were started, and are not asked to end yet."""
     ready: dict[tuple[str, str], float] = field(default_factory=dict)
     """When each tenant was seen Ready first, by namespace and name."""
     readied: Counter[str] = field(default_factory=Counter)
@@ -122,7 +124,11 @@ class Ground:
             name=name,
             start=self.program.start,
         ) as child:
-            yield child
+            self.running.add(child)
+            try:
+                yield child
+            finally:
+                self.running.discard(child)
 
     def _login(self) -> dict[str, str]:
         if self.program.in_a_pod:
@@ -246,9 +252,28 @@ class Ground:
         return int(tier["metadata"]["generation"])
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Waits until the tenants that are Ready are as `condition` wants them."""
-        async with self.changed:
-            await self.changed.wait_for(condition)
+        """Waits until the tenants that are Ready are as `condition` wants them.
+
+        Raises:
+            ChildFailedError: an operator has ended, so that they would never be.
+        """
+
+        async def met() -> None:
+            async with self.changed:
+                await self.changed.wait_for(condition)
+
+        waiting = asyncio.create_task(met())
+        ends = [asyncio.create_task(child.wait()) for child in self.running]
+        try:
+            await asyncio.wait({waiting, *ends}, return_when=asyncio.FIRST_COMPLETED)
+            if waiting.done():
+                return waiting.result()
+            for child in self.running:
+                child.check()
+        finally:
+            for task in (waiting, *ends):
+                task.cancel()
+            await asyncio.gather(waiting, *ends, return_exceptions=True)
 
     async def _watch(self) -> None:
         """Notes when each tenant gets Ready, as a user would see it.
