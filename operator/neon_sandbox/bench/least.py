@@ -27,7 +27,9 @@ import orjson
 import uvloop
 
 from neon_tenants.api import names
+from neon_tenants.core.marker import MAX_PROJECT_NAME
 from neon_tenants.kube import access
+from neon_tenants.kube.client import add
 
 WORKERS: Final = 64
 """Creates at a time. More make no more a second."""
@@ -125,11 +127,14 @@ class Least:
         made = await self._make(f"{metadata['namespace']}-{metadata['uid']}")
         await self._ask("POST", secrets, _secret(metadata, made))
         status = _status(declared["metadata"], made, {"name": tier, "generation": self.tiers[tier]})
-        await self._patch(f"{path}/status", declared["metadata"], [_add("/status", status)])
+        await self._patch(f"{path}/status", declared["metadata"], [add("/status", status)])
 
     async def _make(self, name: str) -> Body:
-        """A project with the default limits. No tier allows more."""
-        wanted = {"name": name[:64], "branch": {"database_name": "app", "role_name": "app_owner"}}
+        """A project with limits of Neon's own: what limits it has, costs nothing here."""
+        wanted = {
+            "name": name[:MAX_PROJECT_NAME],
+            "branch": {"database_name": "app", "role_name": "app_owner"},
+        }
         body, kind = orjson.dumps({"project": wanted}), {"Content-Type": "application/json"}
         async with self.neon.post(f"{self.login.neon}/projects", data=body, headers=kind) as answer:
             if answer.status != 201:
@@ -169,8 +174,8 @@ class Least:
 def _declaration(uid: str) -> list[Body]:
     intent = {"form": 1, "nonce": uid, "holder": "least", "uid": uid, "lifetime": 300, "started": _now()}
     return [
-        _add("/metadata/finalizers", [names.FINALIZER]),
-        _add("/metadata/annotations", {names.INTENT: json.dumps(intent)}),
+        add("/metadata/finalizers", [names.FINALIZER]),
+        add("/metadata/annotations", {names.INTENT: json.dumps(intent)}),
     ]
 
 
@@ -227,10 +232,6 @@ def _status(metadata: Body, made: Body, tier: Body) -> Body:
             for kind in ("Ready", "Available")
         ],
     }
-
-
-def _add(path: str, value: Any) -> Body:
-    return {"op": "add", "path": path, "value": value}
 
 
 def _now() -> str:
