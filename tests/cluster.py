@@ -176,6 +176,11 @@ class Cluster:
 
     # --- tenants -------------------------------------------------------------------------------
 
+    async def strip_and_delete(self, name: str = "acme") -> None:
+        """The TenantDatabase goes, and nobody lets its project go before."""
+        await self.patch("TenantDatabase", name, {"metadata": {"finalizers": []}})
+        await self.delete("TenantDatabase", name)
+
     async def tenant(self, name: str = "acme") -> Object:
         """A TenantDatabase that must be there."""
         found = await self.get("TenantDatabase", name)

@@ -17,13 +17,16 @@ async def create_all(scene: Scene, names: list[str], tier: str = "free") -> None
 
 async def create_refused(scene: Scene, names: list[str]) -> None:
     """Creates them while Neon refuses the first one for five minutes: so long all wait for their turns."""
-    refusal = {"code": "", "message": "not now"}
-    scene.neon.answers.add(
-        Script(method="POST", route="/projects", status=429, body=refusal, headers={"Retry-After": "300"})
-    )
+    scene.neon.answers.add(not_now("POST", "/projects", seconds=300))
     await scene.create(names[0])
     await scene.until_scripts_met()
     await create_all(scene, names[1:])
+
+
+def not_now(method: str, route: str, *, seconds: int) -> Script:
+    """Neon refuses the next such request, and wants so many seconds to pass before another."""
+    refusal = {"code": "", "message": "not now"}
+    return Script(method=method, route=route, status=429, body=refusal, headers={"Retry-After": f"{seconds}"})
 
 
 async def until_posted(scene: Scene, count: int) -> None:
@@ -33,6 +36,15 @@ async def until_posted(scene: Scene, count: int) -> None:
         return scene.requests("POST", "/projects") >= count
 
     await until(posted, f"{count} projects are made")
+
+
+async def until_deleted(scene: Scene, count: int) -> None:
+    """Waits until so many projects are deleted."""
+
+    async def deleted() -> bool:
+        return len(scene.projects(deleted=True)) == count
+
+    await until(deleted, f"{count} projects are deleted")
 
 
 async def each_has_its_own(scene: Scene, names: list[str]) -> None:

@@ -76,8 +76,7 @@ async def test_clusters_with_different_ids_do_not_touch_each_other(
 async def _left_behind(scene: Scene) -> str:
     """A project whose resource went without it."""
     project = await made(scene, "stray")
-    await scene.cluster.patch("TenantDatabase", "stray", {"metadata": {"finalizers": []}})
-    await scene.cluster.delete("TenantDatabase", "stray")
+    await scene.cluster.strip_and_delete("stray")
     await scene.cluster.until_gone("TenantDatabase", "stray")
     return project
 

@@ -12,7 +12,7 @@ import pytest
 
 import lease
 from cluster import Object, condition
-from crowd import create_all, create_refused, each_has_its_own, judged, until_posted
+from crowd import create_all, create_refused, each_has_its_own, judged, until_deleted, until_posted
 from lease import ELECTING
 from neon_sandbox import installation
 from neon_sandbox.bench.figures import busiest
@@ -189,18 +189,13 @@ async def test_what_was_made_for_resources_that_vanished_goes_although_their_sha
     await create_all(place, names)
     await place.until_scripts_met()
     for name in names:
-        await place.cluster.patch("TenantDatabase", name, {"metadata": {"finalizers": []}})
-        await place.cluster.delete("TenantDatabase", name)
+        await place.cluster.strip_and_delete(name)
     while len(held(other)) > 1:
         # One after the other: two that come at once may ask the same one for both of its shards.
         operators.append(await place.start_operator(**{**SHARED, **slow}))
         await until_shared(operators)
     place.neon.clock.advance(HOUR)
-
-    async def deleted() -> bool:
-        return len(place.projects(deleted=True)) == len(names)
-
-    await until(deleted, "all projects are deleted")
+    await until_deleted(place, len(names))
     assert place.projects() == []
     await until_shared(operators)
     await judged(place, [])

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from crowd import judged
+from crowd import judged, not_now, until_deleted
 from fault import At, Mode, Request
 from neon_sandbox.emulator.scripts import Script
 from scene import Scene
@@ -40,18 +40,10 @@ def vanishes(scene: Scene, traffic: Traffic, then: Callable[[], Awaitable[object
     async def at_the_post(request: Request) -> None:
         if request.kind == POST:
             traffic.before = None
-            await scene.cluster.patch("TenantDatabase", "acme", {"metadata": {"finalizers": []}})
-            await scene.cluster.delete("TenantDatabase", "acme")
+            await scene.cluster.strip_and_delete()
             await then()
 
     traffic.before = at_the_post
-
-
-async def until_deleted(scene: Scene, count: int) -> None:
-    async def deleted() -> bool:
-        return len(scene.projects(deleted=True)) == count
-
-    await until(deleted, f"{count} projects are deleted")
 
 
 @pytest.mark.proves("F36", "F39", "I1")
@@ -75,16 +67,7 @@ async def test_what_was_made_for_a_resource_that_vanished_goes_after_it(
 @pytest.mark.proves("F06", "F36", "I1")
 async def test_an_operator_that_is_asked_to_end_finishes_what_nobody_else_could(unconnected: Scene) -> None:
     """The deletion waits for its turn, as much else does that is left to the next one."""
-    refusal = {"code": "", "message": "not now"}
-    unconnected.neon.answers.add(
-        Script(
-            method="DELETE",
-            route="/projects/{project_id}",
-            status=429,
-            body=refusal,
-            headers={"Retry-After": "3"},
-        )
-    )
+    unconnected.neon.answers.add(not_now("DELETE", "/projects/{project_id}", seconds=3))
     async with wired(unconnected) as traffic:
         operator = await unconnected.start_operator(**SETTINGS)
         vanishes(unconnected, traffic)
@@ -119,20 +102,11 @@ async def test_an_operator_that_ends_gives_no_wait_up_without_a_look_whether_the
 ) -> None:
     """Whatever waits for a turn is given up: what was made meanwhile is known to nobody else."""
     unconnected.neon.knobs.operation_seconds = 1
-    unconnected.neon.answers.add(
-        Script(
-            method="GET",
-            route="/projects/{project_id}/operations",
-            status=429,
-            body={"code": "", "message": "not now"},
-            headers={"Retry-After": "300"},
-        )
-    )
+    unconnected.neon.answers.add(not_now("GET", "/projects/{project_id}/operations", seconds=300))
     operator = await unconnected.start_operator(request_timeout="2", intent_lifetime="8")
     await unconnected.create(deletionPolicy="Delete")
     await unconnected.until_scripts_met()
-    await unconnected.cluster.patch("TenantDatabase", "acme", {"metadata": {"finalizers": []}})
-    await unconnected.cluster.delete("TenantDatabase", "acme")
+    await unconnected.cluster.strip_and_delete()
     assert await operator.stop(grace=60)
     assert len(unconnected.projects(deleted=True)) == 1
     assert unconnected.projects() == []
@@ -206,8 +180,7 @@ async def test_what_a_new_list_does_not_show_any_more_is_no_reason_to_forget_its
         await scene.until_scripts_met()
         # The watch breaks before it tells of what comes now.
         wire.events = tenants_only(Deed.FAIL)
-        await scene.cluster.patch("TenantDatabase", "acme", {"metadata": {"finalizers": []}})
-        await scene.cluster.delete("TenantDatabase", "acme")
+        await scene.cluster.strip_and_delete()
         await scene.until_watching(2)
         scene.neon.clock.advance(HOUR)
         await until_deleted(scene, 1)

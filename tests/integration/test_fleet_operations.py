@@ -22,8 +22,7 @@ def message(done: Object, number: int = 0) -> str:
 
 async def lose(scene: Scene, name: str = "acme") -> None:
     """The resource goes without its project, as with a cluster that is rebuilt."""
-    await scene.cluster.patch("TenantDatabase", name, {"metadata": {"finalizers": []}})
-    await scene.cluster.delete("TenantDatabase", name)
+    await scene.cluster.strip_and_delete(name)
     await scene.cluster.until_gone("TenantDatabase", name)
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
 
 import pytest
 
-from neon_sandbox.bench.ground import OPERATOR_USER, WARM_UP, Ground
+from measuring import ground_of
+from neon_sandbox.bench.ground import OPERATOR_USER, Ground
 from neon_sandbox.bench.program import LEAST
 from neon_sandbox.child import ChildFailedError
-from neon_sandbox.controlplane import prepare
 from neon_sandbox.controlplane.audit import Request
 from waiting import until
 
@@ -25,11 +24,7 @@ def asked(ground: Ground) -> list[Request]:
 
 
 async def test_a_create_costs_a_read_three_writes_and_a_post() -> None:
-    binaries = await prepare(os.environ.get("K8S_VERSION") or None)
-    async with Ground.prepare(binaries) as ground:
-        for namespace in (WARM_UP, FEW):
-            await ground.create_namespace(namespace)
-        ground.program = LEAST
+    async with ground_of(LEAST, FEW) as ground:
         async with ground.unlimited("least"):
             await ground.create_many(FEW, TENANTS)
             await ground.until(lambda: ground.readied[FEW] == len(TENANTS))
@@ -51,11 +46,7 @@ async def test_a_create_costs_a_read_three_writes_and_a_post() -> None:
 
 async def test_a_measurement_ends_with_what_it_measures() -> None:
     """Else it would wait for ever for tenants that nobody makes Ready."""
-    binaries = await prepare(os.environ.get("K8S_VERSION") or None)
-    async with Ground.prepare(binaries) as ground:
-        await ground.create_namespace(WARM_UP)
-        ground.program = LEAST
-        async with ground.unlimited("least") as child:
-            child.send(signal.SIGKILL)
-            with pytest.raises(ChildFailedError, match="ended with status -9"):
-                await ground.until(lambda: False)
+    async with ground_of(LEAST) as ground, ground.unlimited("least") as child:
+        child.send(signal.SIGKILL)
+        with pytest.raises(ChildFailedError, match="ended with status -9"):
+            await ground.until(lambda: False)

@@ -24,8 +24,7 @@ async def lost(scene: Scene, name: str = "acme") -> str:
     """The id of a project whose resource went without it."""
     await scene.create(name)
     project = str((await scene.cluster.until_ready(name))["status"]["projectId"])
-    await scene.cluster.patch("TenantDatabase", name, {"metadata": {"finalizers": []}})
-    await scene.cluster.delete("TenantDatabase", name)
+    await scene.cluster.strip_and_delete(name)
     await scene.cluster.until_gone("TenantDatabase", name)
     return project
 

@@ -300,8 +300,7 @@ async def rebuilt(scene: Scene) -> dict[str, Any]:
     await scene.cluster.until_ready()
     await query((await scene.cluster.secret())["uri"], "CREATE TABLE kept AS SELECT 7 AS id")
     old = scene.project()
-    await scene.cluster.patch("TenantDatabase", "acme", {"metadata": {"finalizers": []}})
-    await scene.cluster.delete("TenantDatabase", "acme")
+    await scene.cluster.strip_and_delete()
     await scene.cluster.until_gone("TenantDatabase", "acme")
     await scene.create()
     return old

@@ -47,8 +47,7 @@ async def test_a_thousand_tenants_get_their_own_projects_back_across_a_crash(unc
     before = await until_all(scene, ["Provisioned"], "are ready")
     old = {one["metadata"]["name"]: one["status"]["projectId"] for one in before}
     for name in NAMES:
-        await scene.cluster.patch("TenantDatabase", name, {"metadata": {"finalizers": []}})
-        await scene.cluster.delete("TenantDatabase", name)
+        await scene.cluster.strip_and_delete(name)
     await create_all(scene)
     await until_all(scene, ["PreviousProjectFound"], "are held")
 

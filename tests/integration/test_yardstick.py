@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from neon_sandbox.bench.ground import OPERATOR_USER, WARM_UP, Ground
+from measuring import ground_of
+from neon_sandbox.bench.ground import OPERATOR_USER, Ground
 from neon_sandbox.bench.program import SOURCES, yardstick
 from neon_sandbox.bench.seeding import CLUSTER
-from neon_sandbox.controlplane import module, prepare
+from neon_sandbox.controlplane import module
 from neon_tenants.api import names
 from neon_tenants.api.tenant_database import ConnectionSecret
 from neon_tenants.core.connection import Connection
@@ -85,12 +86,7 @@ async def is_as_the_operator_leaves_it(ground: Ground, tenants: Iterable[str]) -
 
 
 async def test_a_life_costs_four_writes_one_and_one() -> None:
-    program = await yardstick()
-    binaries = await prepare(os.environ.get("K8S_VERSION") or None)
-    async with Ground.prepare(binaries) as ground:
-        for namespace in (WARM_UP, FEW):
-            await ground.create_namespace(namespace)
-        ground.program = program
+    async with ground_of(await yardstick(), FEW) as ground:
         async with ground.unlimited("yardstick"):
             await ground.create_many(FEW, TENANTS)
             await after(ground, lambda: ground.readied[FEW] == len(TENANTS), 4)

@@ -126,8 +126,7 @@ async def _delete_by_hand(scene: Scene) -> None:
 async def _made_again(scene: Scene) -> None:
     """The resource lost its finalizer and was made again, while its project stands."""
     await _one_tenant(scene)
-    await scene.cluster.patch("TenantDatabase", NAME, {"metadata": {"finalizers": []}})
-    await scene.cluster.delete("TenantDatabase", NAME)
+    await scene.cluster.strip_and_delete(NAME)
     await scene.create()
     await scene.cluster.until_reason("PreviousProjectFound")
 
