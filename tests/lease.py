@@ -39,9 +39,9 @@ async def change(cluster: Cluster, **spec: Any) -> None:
     await cluster.request("PATCH", f"{_LEASES}/{NAME}", json={"spec": spec}, headers=_MERGE)
 
 
-async def read(cluster: Cluster) -> Object:
+async def read(cluster: Cluster, name: str = NAME) -> Object:
     """The Lease, which must be there."""
-    found: Object = await cluster.request("GET", f"{_LEASES}/{NAME}")
+    found: Object = await cluster.request("GET", f"{_LEASES}/{name}")
     return found
 
 

@@ -89,6 +89,8 @@ class Shards:
             for number in range(count)
         ]
         self._given = [asyncio.Event() for _ in range(count)]
+        self._refuses: frozenset[int] = frozenset()
+        """Those that another asks for in vain."""
         self._end = asyncio.Event()
         self._agreed_at: float | None = None
         self._part = Part(whole=whole, elections=self._elections, clock=clock)
@@ -227,11 +229,14 @@ class Shards:
     async def _look(self) -> None:
         """Decides what to take, to ask for and to give up."""
         agreed = self._agrees(self._clock())
-        seats = [self._seat(election) for election in self._elections]
+        seats = [self._seat(number) for number in range(self._count)]
         intent = balance.intent(self._identity, seats, agreed=agreed)
         self._takes = intent.takes | {0}
         for number in intent.gives:
             self._given[number].set()
+        self._refuses = intent.refuses
+        for number in intent.refuses:
+            self._elections[number].hurry()  # who asked waits for it
         if intent.asks is not None:
             await self._ask(intent.asks)
 
@@ -245,10 +250,13 @@ class Shards:
             pause = self._terms.pause(self._dice())
             await sleep_unless(self._news, min(pause, HOLD) if self._part.grows else pause)
 
-    def _seat(self, election: Election) -> Seat:
+    def _seat(self, number: int) -> Seat:
         """A free shard is kept for who asked for it, as long as a Lease lasts: else it does not come."""
+        election = self._elections[number]
         comes = bool(election.holder) or election.unchanged < self._terms.duration
-        return Seat(election.holder, election.noted(WANTED) if comes else "")
+        wanted = election.noted(WANTED) if comes else ""
+        given = election.leads and self._given[number].is_set()
+        return Seat(wanted) if given else Seat(election.holder, wanted)
 
     def _agrees(self, now: float) -> bool:
         """Whether the fleet is split as this replica does, and was for as long as a Lease lasts."""
@@ -278,8 +286,8 @@ class Shards:
         if self._count == 1:
             return dict.fromkeys((SPLIT, WANTED, *part.NOTES), "")
         notes = self._part.notes(number)
-        if number not in self.scope.held:
-            notes[WANTED] = ""  # it is being taken
+        if not self._elections[number].leads or number in self._refuses:
+            notes[WANTED] = ""  # it is being taken, or is not given
         if number == 0:
             notes[SPLIT] = f"{self._split}/{self._identity}"
         return notes

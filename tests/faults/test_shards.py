@@ -19,6 +19,7 @@ from neon_sandbox.bench.figures import busiest
 from neon_sandbox.child import Child
 from neon_sandbox.emulator.scripts import Script
 from neon_tenants.core.shard import shard_of, told
+from neon_tenants.shards import lease_of
 from scene import Scene, example_tier
 from scraping import shown
 from stories import HOUR
@@ -33,6 +34,9 @@ SHARED = {
     "retry_max": "1",
 }
 
+SLOW = {"request_timeout": "60", "intent_lifetime": "300"}
+"""For requests that are under way while shards move."""
+
 
 @pytest.fixture
 async def place(scene: Scene) -> AsyncIterator[Scene]:
@@ -44,10 +48,15 @@ async def place(scene: Scene) -> AsyncIterator[Scene]:
     await lease.remove_all(scene.cluster)
 
 
+def moves(operator: Child) -> list[set[int]]:
+    """The shards that it held after each of their moves, as it said."""
+    said = (json.loads(line) for line in operator.log.read_text().splitlines() if "have moved" in line)
+    return [set(line["held"]) for line in said]
+
+
 def held(operator: Child) -> set[int]:
     """The shards that it said last that it holds."""
-    lines = (json.loads(line) for line in operator.log.read_text().splitlines() if "have moved" in line)
-    return set(([{"held": []}, *lines])[-1]["held"])
+    return ([set(), *moves(operator)])[-1]
 
 
 async def until_shared(operators: list[Child]) -> None:
@@ -175,25 +184,54 @@ async def test_shards_are_handed_over_while_their_creates_wait_for_their_turns(p
     await each_has_its_own(place, moved)
 
 
+@pytest.mark.proves("F51", "I1")
+async def test_a_shard_stays_promised_to_who_asked_while_its_creates_are_under_way(place: Scene) -> None:
+    """Else who asked would ask again and again, and another could take the shard."""
+    names = [f"t{number}" for number in range(24)]
+    (first,) = await start(place, 1, **SLOW)
+    place.neon.answers.add(Script(method="POST", route="/projects", delay_before=HOUR, times=len(names)))
+    await create_all(place, names)
+    await place.until_scripts_met()
+    second = await place.start_operator(**{**SHARED, **SLOW})
+
+    async def one_is_given() -> bool:
+        return len(held(first)) < COUNT
+
+    await until(one_is_given, "the first gives a shard up")
+    (given,) = set(range(COUNT)) - held(first)
+    renewals, promised = set(), set()
+
+    async def renewed() -> bool:
+        found = await lease.read(place.cluster, lease_of(given, COUNT))
+        renewals.add(found["spec"]["renewTime"])
+        promised.add(found["metadata"]["annotations"].get("neontenants.io/wanted-by"))
+        return len(renewals) == 10
+
+    await until(renewed, "the first keeps the Lease")
+    assert len(promised) == 1, "nobody asked again"
+    assert (len(held(first)), held(second)) == (COUNT - 1, set())
+    place.neon.clock.advance(HOUR)
+    await until_shared([first, second])
+    await all_is_well(place, names)
+
+
 @pytest.mark.proves("F36", "F51", "I1")
 async def test_what_was_made_for_resources_that_vanished_goes_although_their_shards_move(
     place: Scene,
 ) -> None:
     """Who gets the shards never heard of these resources, and who conducts made none of their projects."""
     names = [f"t{number}" for number in range(24)]
-    slow = {"request_timeout": "60", "intent_lifetime": "300"}
-    operators = await start(place, 2, **slow)
-    first = conductor(operators)
-    (other,) = (operator for operator in operators if operator is not first)
+    operators = await start(place, 2, **SLOW)
+    first, other = operators
     place.neon.answers.add(Script(method="POST", route="/projects", delay_before=HOUR, times=len(names)))
     await create_all(place, names)
     await place.until_scripts_met()
     for name in names:
         await place.cluster.strip_and_delete(name)
-    while len(held(other)) > 1:
-        # One after the other: two that come at once may ask the same one for both of its shards.
-        operators.append(await place.start_operator(**{**SHARED, **slow}))
-        await until_shared(operators)
+    operators += [await place.start_operator(**{**SHARED, **SLOW}) for _ in range(2)]
+    await until_shared(operators)
+    # Whoever is left with none ends its work as at a crash, and nobody knows any more what it made.
+    assert all(each_time for operator in (first, other) for each_time in moves(operator))
     place.neon.clock.advance(HOUR)
     await until_deleted(place, len(names))
     assert place.projects() == []
