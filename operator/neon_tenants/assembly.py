@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from neon_tenants import handlers
@@ -259,7 +260,9 @@ async def _ground(
         )
     )
     neon = NeonClient(http, org_id=settings.org_id)
+    queue = Queue(dice=random.random, max_delay=settings.retry_max)
     lookers = of_a_crowd(settings.workers)
+    inventory = partial(Inventory, neon, _clock, lookers=lookers, at_work=queue.at_work, takes=budget.takes)
     return _Ground(
         settings=settings,
         holder=holder,
@@ -269,14 +272,14 @@ async def _ground(
         rates=rates,
         budget=budget,
         neon=neon,
-        alive=Inventory(neon, _clock, takes=budget.takes, wait_for=settings.intent_lifetime, lookers=lookers),
-        deleted=Inventory(neon, _clock, recoverable=True, takes=budget.takes, lookers=lookers),
+        alive=inventory(wait_for=settings.intent_lifetime),
+        deleted=inventory(recoverable=True),
         tenants=Tenants(kube),
         namespaces=Namespaces(kube, _clock),
         events=Events(kube, instance=holder, clock=_clock, token=lambda: secrets.token_hex(8)),
         memory=Memory(),
         roster=Roster(),
-        queue=Queue(dice=random.random, max_delay=settings.retry_max),
+        queue=queue,
         metrics=metrics,
         scope=scope,
     )

@@ -108,6 +108,10 @@ class Queue:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def at_work(self, first: Lane, last: Lane) -> int:
+        """How many passes run, of these lanes and those between."""
+        return self._staff.at_work(first, last)
+
     def add(self, key: Key, lane: Lane, *, version: int = 0) -> None:
         """Asks for a pass as soon as possible; a back-off that is under way ends.
 

@@ -203,7 +203,7 @@ async def test_a_list_whose_second_page_fails_or_lacks_projects_says_nothing(tmp
                 assert made.status_code == 201
         key, budget = ApiKey(tmp_path / "key", clock), Budget(Rates(100_000, 10_000), clock)
         async with Http.connect(neon.url, key=key, budget=budget, clock=clock, timeout=30) as connected:
-            inventory = Inventory(NeonClient(connected, org_id=None), clock, lookers=24)
+            inventory = Inventory(NeonClient(connected, org_id=None), clock, lookers=24, at_work=lambda *_: 0)
             neon.answers.add(Script(**LIST, nth=2, status=500, body=REFUSAL))
             with pytest.raises(NeonError):
                 await inventory.whole()

@@ -14,12 +14,13 @@ import pytest
 from aiohttp import web
 
 from builders import MARKER
+from neon_tenants.core.crowd import GATHER, MAX_GATHER
 from neon_tenants.core.lane import Lane
 from neon_tenants.neon.budget import Budget
 from neon_tenants.neon.client import NeonClient
 from neon_tenants.neon.errors import NeonError
 from neon_tenants.neon.http import Http
-from neon_tenants.neon.inventory import GATHER, Inventory, _Round, _Rounds, crowd_of, patience
+from neon_tenants.neon.inventory import Inventory, _Round
 from neon_tenants.neon.key import ApiKey
 from neon_tenants.neon.limits import Rates
 from neon_tenants.neon.turn import Turn, taking_turns
@@ -27,6 +28,11 @@ from waiting import until
 
 LOOKERS = 24
 """Of a crowd that can look at the same time."""
+
+
+def many_at_work(_first: Lane, _last: Lane) -> int:
+    """More may come."""
+    return 1000
 
 
 class Neon:
@@ -66,7 +72,7 @@ async def inventory(neon: Neon, tmp_path: Path) -> AsyncIterator[Inventory]:
             url, key=key, budget=budget, clock=clock, timeout=30, observe=neon.observe
         ) as http:
             neon.budget = budget
-            yield Inventory(NeonClient(http, org_id=None), clock, lookers=LOOKERS)
+            yield Inventory(NeonClient(http, org_id=None), clock, lookers=LOOKERS, at_work=many_at_work)
             neon.first.set()
 
 
@@ -130,21 +136,6 @@ async def test_a_crowd_shares_a_list_in_the_lane_of_creates_whoever_came_first(
     assert neon.lanes == [Lane.CREATE, Lane.CREATE]
 
 
-PATIENCE = {
-    "one, and nothing waits for the budget": (1, 5, 0.0, 0.0),
-    "several after one": (2, 1, 0.0, 0.25),
-    "several after several": (2, 2, 0.0, 1.0),
-    "one, and a crowd leaves soon": (1, 1, 0.5, 1.0),
-    "one, and a crowd takes its time": (1, 1, 3.4, 3.4),
-    "several, and a crowd takes its time": (3, 2, 8.0, 8.0),
-}
-
-
-@pytest.mark.parametrize(("waiting", "served", "busy", "seconds"), PATIENCE.values(), ids=PATIENCE.keys())
-def test_how_long_a_list_waits_for_more(waiting: int, served: int, busy: float, seconds: float) -> None:
-    assert patience(waiting=waiting, served=served, busy=busy) == seconds
-
-
 @pytest.mark.parametrize(
     ("takes", "wait_for", "seconds"), [(3.0, 300, 3.0), (60.0, 300, 8.0), (60.0, 40, 4.0), (60.0, 4, 1.0)]
 )
@@ -152,36 +143,19 @@ async def test_a_list_waits_no_longer_than_who_waits_for_it_can(
     inventory: Inventory, takes: float, wait_for: float, seconds: float
 ) -> None:
     inventory = Inventory(
-        inventory._neon, time.monotonic, lookers=LOOKERS, takes=lambda _: takes, wait_for=wait_for
+        inventory._neon,
+        time.monotonic,
+        lookers=LOOKERS,
+        at_work=many_at_work,
+        takes=lambda _: takes,
+        wait_for=wait_for,
     )
     crowd = _Round(asyncio.ensure_future(asyncio.sleep(0, None)))
-    crowd.join(None, alone=False, crowd=8)
-    rounds = _Rounds(Lane.CREATE)
-    assert inventory._patience(rounds, crowd) == seconds
-    crowd.join(None, alone=True, crowd=8)
-    assert inventory._patience(rounds, crowd) == GATHER
+    crowd.join(None, alone=False)
+    assert inventory._patience(inventory._urgent, crowd) == seconds
+    crowd.join(None, alone=True)
+    assert inventory._patience(inventory._urgent, crowd) == GATHER
     await crowd.task
-
-
-CROWDS = {
-    "a short list": (1, 32, 16),
-    "still a quarter of a request each": (4, 32, 16),
-    "a longer one": (5, 32, 20),
-    "all who can look": (9, 32, 32),
-    "as long as they are many": (32, 32, 32),
-    "too long to be worth it": (33, 32, 16),
-    "many who look": (1, 192, 64),
-    "many who look, at a longer one": (9, 96, 36),
-    "many more who look": (9, 128, 42),
-    "many who look, at one that is too long": (193, 192, 64),
-    "few who look": (1, 9, 6),
-    "one who looks": (1, 1, 1),
-}
-
-
-@pytest.mark.parametrize(("pages", "lookers", "crowd"), CROWDS.values(), ids=CROWDS.keys())
-def test_how_many_are_a_crowd(pages: int, lookers: int, crowd: int) -> None:
-    assert crowd_of(pages=pages, lookers=lookers) == crowd
 
 
 @pytest.mark.parametrize(("pages", "crowd"), [(1, 16), (6, 24)])
@@ -193,10 +167,10 @@ async def test_the_longer_the_list_the_more_of_a_crowd_share_it(
     inventory._pages = pages
     looks = [look(inventory, Lane.CREATE) for _ in range(crowd - 1)]
     following = await joined(inventory, crowd - 1)
-    assert not following.due.is_set()
+    assert inventory._patience(inventory._urgent, following) == GATHER
     looks.append(look(inventory, Lane.CREATE))
     assert await joined(inventory, crowd) is following
-    assert following.due.is_set()
+    assert inventory._patience(inventory._urgent, following) == 0
     neon.first.set()
     assert await asyncio.gather(under_way, *looks) == [()] * (crowd + 1)
 
@@ -204,13 +178,35 @@ async def test_the_longer_the_list_the_more_of_a_crowd_share_it(
 async def test_who_is_of_no_crowd_waits_for_none(neon: Neon, inventory: Inventory) -> None:
     under_way = look(inventory, Lane.CREATE)
     await asked(neon, 1)
+    inventory._urgent.served = 16
     crowd = [look(inventory, Lane.CREATE) for _ in range(3)]
-    due = (await joined(inventory, 3)).due
-    assert not due.is_set()
+    following = await joined(inventory, 3)
+    assert inventory._patience(inventory._urgent, following) == MAX_GATHER
     alone = look(inventory, Lane.CREATE, crowd=False)
-    await asyncio.wait_for(due.wait(), 20)
+    await joined(inventory, 4)
+    assert inventory._patience(inventory._urgent, following) == GATHER
     neon.first.set()
     await asyncio.gather(under_way, *crowd, alone)
+    assert neon.asked == [MARKER.search_text, None]
+
+
+async def test_a_list_waits_for_nobody_where_all_who_are_at_work_wait_for_it(
+    neon: Neon, inventory: Inventory
+) -> None:
+    at_work = {Lane.CREATE: 4, Lane.ROLLOUT: 1}
+    inventory = Inventory(
+        inventory._neon, time.monotonic, lookers=LOOKERS, at_work=lambda first, _: at_work[first]
+    )
+    under_way = look(inventory, Lane.CREATE)
+    await asked(neon, 1)
+    inventory._urgent.served = 16
+    crowd = [look(inventory, Lane.CREATE) for _ in range(3)]
+    following = await joined(inventory, 3)
+    assert inventory._patience(inventory._urgent, following) == MAX_GATHER
+    at_work[Lane.CREATE] = 3
+    assert inventory._patience(inventory._urgent, following) == GATHER
+    neon.first.set()
+    await asyncio.gather(under_way, *crowd)
     assert neon.asked == [MARKER.search_text, None]
 
 

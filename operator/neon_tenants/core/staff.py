@@ -52,14 +52,14 @@ class Staff:
 
     def may_start(self, lane: Lane, *, crowd: bool = False) -> bool:
         """Whether a worker may begin a pass of this lane, of a crowd or not."""
-        if self._occupied(Lane.CREATE, Lane.SWEEP) >= self._workers:
+        if self.at_work(Lane.CREATE, Lane.SWEEP) >= self._workers:
             return False
         if lane <= _LAST_WITH_A_PERSON:
-            if self._occupied(Lane.CREATE, _LAST_WITH_A_PERSON) >= self._above:
+            if self.at_work(Lane.CREATE, _LAST_WITH_A_PERSON) >= self._above:
                 return False
             if crowd and self._crowds >= self._above_of_crowds:
                 return False
-        return all(self._occupied(first, Lane.SWEEP) < most for first, most in self._below if lane >= first)
+        return all(self.at_work(first, Lane.SWEEP) < most for first, most in self._below if lane >= first)
 
     def start(self, lane: Lane, *, crowd: bool = False) -> None:
         """A worker begins a pass."""
@@ -74,5 +74,6 @@ class Staff:
         if crowd and lane <= _LAST_WITH_A_PERSON:
             self._crowds += change
 
-    def _occupied(self, first: Lane, last: Lane) -> int:
+    def at_work(self, first: Lane, last: Lane) -> int:
+        """How many passes run, of these lanes and those between."""
         return sum(count for lane, count in self._at.items() if first <= lane <= last)

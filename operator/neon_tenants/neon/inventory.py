@@ -15,6 +15,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
+from neon_tenants.core.crowd import CROWD, crowd_of, patience
 from neon_tenants.core.failure import Done
 from neon_tenants.core.lane import Lane
 from neon_tenants.core.marker import Marker, place_in
@@ -24,19 +25,11 @@ from neon_tenants.neon.errors import unreachable
 from neon_tenants.neon.turn import Turn, current_turn, is_cancelled, taking_turns
 from neon_tenants.sleep import sleep_unless
 
-GATHER: Final = 0.25
-"""Seconds between two lists while several wait. Who waits alone never waits for this."""
-CROWD: Final = 16
-OF_LOOKERS: Final = 3
-FOR_EACH_PAGE: Final = 4
-MAX_GATHER: Final = 1.0
+POLL: Final = 0.25
+"""Seconds until a list that gathers a crowd looks again who may still come."""
 SLOW_GATHER: Final = 8.0
-"""Once a list has served several, the next begins when a crowd waits (`crowd_of`), or one that is of none,
-or after so many seconds. So it is a matter of counts, and not of how fast the machine is, that a list serves
-many.
-
-Where requests wait for the budget, a crowd comes one by one, as slowly as its other requests leave. It is
-waited for as long as that then, up to `SLOW_GATHER`."""
+"""Where requests wait for the budget, a crowd comes one by one, as slowly as its other requests leave. A list
+waits for it as long as that, and so many seconds at most."""
 OTHERS: Final = 2
 """Requests of a create, or of a delete, beside its part of a list."""
 MAX_PAGES: Final = 2500
@@ -62,21 +55,23 @@ class _Round:
     def __init__(self, task: asyncio.Task[Listing | None]) -> None:
         self.task = task
         self.waiting = 0
+        self.alone = False
+        """Whether one waits that is of no crowd."""
         self.whole = False
         self.places: dict[str, Marker] = {}
         """Where those look who do not ask for the whole list."""
-        self.due = asyncio.Event()
-        """Whether it is time to begin: many wait, or one that is of no crowd."""
+        self.joined = asyncio.Event()
+        """Set when one more waits."""
 
-    def join(self, marker: Marker | None, *, alone: bool, crowd: int) -> None:
-        """One more waits, for the projects of a place, or with None for all. So many are a crowd."""
+    def join(self, marker: Marker | None, *, alone: bool) -> None:
+        """One more waits, for the projects of a place, or with None for all."""
         self.waiting += 1
+        self.alone |= alone
         if marker is None:
             self.whole = True
         else:
             self.places[marker.place] = marker
-        if alone or self.waiting >= crowd:
-            self.due.set()
+        self.joined.set()
 
     def wants(self, name: str) -> bool:
         """Whether anybody waits for the project of this name."""
@@ -96,10 +91,12 @@ class _Round:
 
 
 class _Rounds:
-    """Lists that are made one after another, for those of a lane."""
+    """Lists that are made one after another, for those of some lanes."""
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, lane: Lane, last: Lane) -> None:
         self.lane = lane
+        """The first of them, in which the lists are asked for."""
+        self.last = last
         self.next: _Round | None = None
         self.one_at_a_time = asyncio.Lock()
         self.began = 0.0
@@ -117,6 +114,7 @@ class Inventory:
         clock: Callable[[], float],
         *,
         lookers: int,
+        at_work: Callable[[Lane, Lane], int],
         recoverable: bool = False,
         takes: Callable[[int], float] = lambda _: 0.0,
         wait_for: float = math.inf,
@@ -124,9 +122,10 @@ class Inventory:
         """`takes` tells in how many seconds so many requests leave, where some wait; 0 where none does.
 
         Who looks has `wait_for` seconds for that and for all else. Of a crowd up to `lookers` look at the
-        same time.
+        same time, and `at_work` counts the passes that run, from a lane to another.
         """
         self._lookers = lookers
+        self._at_work = at_work
         self._takes = takes
         self._slow = min(SLOW_GATHER, wait_for / 10)
         self._neon = neon
@@ -135,8 +134,8 @@ class Inventory:
         self._latest: Listing | None = None
         # Those for whom a person waits never wait for a list of the others, which may have 750 pages to go
         # and goes last. Each kind has its rounds, in the lane of the most urgent who may join them.
-        self._urgent = _Rounds(Lane.CREATE)
-        self._others = _Rounds(Lane.ROLLOUT)
+        self._urgent = _Rounds(Lane.CREATE, Lane.REPAIR)
+        self._others = _Rounds(Lane.ROLLOUT, Lane.SWEEP)
         self._pages = 1
         """How many pages a complete list takes, at least."""
 
@@ -184,8 +183,7 @@ class Inventory:
             task.add_done_callback(_seen)
             rounds.next = _Round(task)
         joined = rounds.next
-        crowd = crowd_of(pages=self._pages, lookers=self._lookers)
-        joined.join(marker, alone=not current_turn().crowd, crowd=crowd)
+        joined.join(marker, alone=not current_turn().crowd)
         try:
             # One waiter's cancellation is not the others'.
             return await current_turn().wait(asyncio.shield(joined.task))
@@ -226,20 +224,21 @@ class Inventory:
                 self._latest = listing
             return listing
 
-    async def _gather(self, rounds: _Rounds, crowd: _Round) -> None:
+    async def _gather(self, rounds: _Rounds, current: _Round) -> None:
         """Lets more of a crowd join, so that the budget goes to creates and not to lists."""
-        if not self._patience(rounds, crowd):
-            return
-        await asyncio.sleep(max(rounds.began + GATHER - self._clock(), 0.0))
-        while (left := rounds.began + self._patience(rounds, crowd) - self._clock()) > 0:
-            if crowd.due.is_set():
-                return
-            # What waits for the budget may be gone before a crowd has come.
-            await sleep_unless(crowd.due, min(left, GATHER))
+        while (left := rounds.began + self._patience(rounds, current) - self._clock()) > 0:
+            current.joined.clear()
+            # Who is waited for may have ended, and what waits for the budget may be gone.
+            await sleep_unless(current.joined, min(left, POLL))
 
-    def _patience(self, rounds: _Rounds, crowd: _Round) -> float:
-        busy = 0.0 if crowd.due.is_set() else min(self._takes(OTHERS * CROWD), self._slow)
-        return patience(waiting=crowd.waiting, served=rounds.served, busy=busy)
+    def _patience(self, rounds: _Rounds, current: _Round) -> float:
+        return patience(
+            waiting=current.waiting,
+            crowd=crowd_of(pages=self._pages, lookers=self._lookers),
+            more=not current.alone and current.waiting < self._at_work(rounds.lane, rounds.last),
+            served=rounds.served,
+            busy=min(self._takes(OTHERS * CROWD), self._slow),
+        )
 
     async def _list(self, current: _Round, leaving: Callable[[], str | None]) -> list[ProjectPage] | None:
         """All pages, or None as soon as they prove more than they are worth."""
@@ -273,39 +272,6 @@ class Inventory:
                 return
             cursor = page.cursor
         raise unreachable("Neon's list of projects does not end. It is read again.", Done.NO)
-
-
-def crowd_of(*, pages: int, lookers: int) -> int:
-    """How many are a crowd, for a list of so many pages, of `lookers` that can look at the same time.
-
-    | pages | a crowd |
-    |---|---|
-    | one of them costs each at most a quarter of a request | `CROWD`, or two thirds of all; a third of many |
-    | more | `FOR_EACH_PAGE` for each, or all |
-    | more than lookers: a search each is less, none waits for long | likewise |
-    """
-    least = max(min(CROWD, math.ceil(2 * lookers / 3)), lookers // OF_LOOKERS)
-    return least if pages > lookers else max(least, min(FOR_EACH_PAGE * pages, lookers))
-
-
-def patience(*, waiting: int, served: int, busy: float) -> float:
-    """How many seconds after the last list the next one begins, if no crowd has come until then.
-
-    `busy` is how long a crowd's other requests take to leave; 0 where none waits for the budget, or where one
-    that is of no crowd waits for the list.
-
-    | who waits | the last list served | busy | seconds |
-    |---|---|---|---|
-    | one | any | no | 0 |
-    | several | one | no | `GATHER` |
-    | several | several | no | `MAX_GATHER` |
-    | any | any | yes | as long, and `MAX_GATHER` at least |
-    """
-    if busy:
-        return max(MAX_GATHER, busy)
-    if waiting == 1:
-        return 0.0
-    return MAX_GATHER if served > 1 else GATHER
 
 
 def _listing(began: float, pages: list[ProjectPage]) -> Listing:
