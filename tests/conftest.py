@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -75,5 +76,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """What the tests' verdicts come to together is printed at the end."""
+    """What the tests' verdicts come to together is printed at the end.
+
+    And what they start hears Ctrl-C: a script that starts them in the background has them ignore it, which
+    their processes would inherit.
+    """
     config.pluginmanager.register(RunReport(), "run_report")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
