@@ -30,11 +30,6 @@ LOOKERS = 24
 """Of a crowd that can look at the same time."""
 
 
-def many_at_work(_first: Lane, _last: Lane) -> int:
-    """More may come."""
-    return 1000
-
-
 class Neon:
     """Answers lists, each when its turn comes: the first is held."""
 
@@ -45,6 +40,8 @@ class Neon:
         self.first = asyncio.Event()
         self.projects: list[dict[str, Any]] = []
         self.budget: Budget
+        self.at_work = dict.fromkeys(Lane, 1000)
+        """How many passes run, of this lane and some below: so many that more may come."""
 
     async def answer(self, request: web.Request) -> web.Response:
         self.asked.append(request.query.get("search"))
@@ -72,7 +69,8 @@ async def inventory(neon: Neon, tmp_path: Path) -> AsyncIterator[Inventory]:
             url, key=key, budget=budget, clock=clock, timeout=30, observe=neon.observe
         ) as http:
             neon.budget = budget
-            yield Inventory(NeonClient(http, org_id=None), clock, lookers=LOOKERS, at_work=many_at_work)
+            client = NeonClient(http, org_id=None)
+            yield Inventory(client, clock, lookers=LOOKERS, at_work=lambda first, _: neon.at_work[first])
             neon.first.set()
 
 
@@ -146,7 +144,7 @@ async def test_a_list_waits_no_longer_than_who_waits_for_it_can(
         inventory._neon,
         time.monotonic,
         lookers=LOOKERS,
-        at_work=many_at_work,
+        at_work=inventory._at_work,
         takes=lambda _: takes,
         wait_for=wait_for,
     )
@@ -175,39 +173,37 @@ async def test_the_longer_the_list_the_more_of_a_crowd_share_it(
     assert await asyncio.gather(under_way, *looks) == [()] * (crowd + 1)
 
 
-async def test_who_is_of_no_crowd_waits_for_none(neon: Neon, inventory: Inventory) -> None:
-    under_way = look(inventory, Lane.CREATE)
+async def three_of_a_crowd(neon: Neon, inventory: Inventory) -> tuple[list[asyncio.Task[Any]], _Round]:
+    """Who looks, and the list that three of them wait for, and for more of a crowd to come."""
+    looks = [look(inventory, Lane.CREATE)]
     await asked(neon, 1)
     inventory._urgent.served = 16
-    crowd = [look(inventory, Lane.CREATE) for _ in range(3)]
+    looks += [look(inventory, Lane.CREATE) for _ in range(3)]
     following = await joined(inventory, 3)
     assert inventory._patience(inventory._urgent, following) == MAX_GATHER
-    alone = look(inventory, Lane.CREATE, crowd=False)
+    return looks, following
+
+
+async def test_who_is_of_no_crowd_waits_for_none(neon: Neon, inventory: Inventory) -> None:
+    looks, following = await three_of_a_crowd(neon, inventory)
+    looks.append(look(inventory, Lane.CREATE, crowd=False))
     await joined(inventory, 4)
     assert inventory._patience(inventory._urgent, following) == GATHER
     neon.first.set()
-    await asyncio.gather(under_way, *crowd, alone)
+    await asyncio.gather(*looks)
     assert neon.asked == [MARKER.search_text, None]
 
 
 async def test_a_list_waits_for_nobody_where_all_who_are_at_work_wait_for_it(
     neon: Neon, inventory: Inventory
 ) -> None:
-    at_work = {Lane.CREATE: 4, Lane.ROLLOUT: 1}
-    inventory = Inventory(
-        inventory._neon, time.monotonic, lookers=LOOKERS, at_work=lambda first, _: at_work[first]
-    )
-    under_way = look(inventory, Lane.CREATE)
-    await asked(neon, 1)
-    inventory._urgent.served = 16
-    crowd = [look(inventory, Lane.CREATE) for _ in range(3)]
-    following = await joined(inventory, 3)
+    looks, following = await three_of_a_crowd(neon, inventory)
+    neon.at_work[Lane.ROLLOUT] = 3
     assert inventory._patience(inventory._urgent, following) == MAX_GATHER
-    at_work[Lane.CREATE] = 3
+    neon.at_work[Lane.CREATE] = 3
     assert inventory._patience(inventory._urgent, following) == GATHER
     neon.first.set()
-    await asyncio.gather(under_way, *crowd)
-    assert neon.asked == [MARKER.search_text, None]
+    await asyncio.gather(*looks)
 
 
 async def test_what_makes_a_list_longer_does_not_join_that_of_a_create(
